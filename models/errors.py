@@ -1,0 +1,16 @@
+"""What can be wrong with a checkpoint or a text, as named errors."""
+
+
+class CheckpointError(Exception):
+    """A checkpoint is missing, damaged or of an unknown kind; the message names the file and the cure."""
+
+
+class TextError(ValueError):
+    """A text cannot be embedded: nothing in it becomes a token, or it is not valid Unicode.
+
+    `index` is the position of the text in the list that was passed.
+    """
+
+    def __init__(self, index: int, message: str) -> None:
+        super().__init__(message)
+        self.index = index

@@ -1,0 +1,119 @@
+"""Every error a caller can be told, and the status each one becomes.
+
+    ServiceError
+    ├── EmptyInput        400  nothing was sent
+    ├── InvalidInput      422  what was sent breaks a rule
+    ├── NotFound          404  no such collection or point
+    ├── Conflict          409  it is there already, or belongs to another model
+    ├── BodyTooLarge      413  the body is over the limit
+    ├── WrongMediaType    415  the body is not JSON
+    ├── EncodeFailed      424  the model could not encode this input
+    ├── Overloaded        429  try again after `retry_after` seconds
+    ├── Unavailable       503  starting, draining, or a part of the service is broken
+    ├── DeadlineExceeded  504  the answer took too long
+    └── StorageFull       507  no room to write
+
+A message says what was found, what was expected and what to do. It never repeats the caller's text.
+"""
+
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """Base of all errors that are answered to a caller."""
+
+    status: ClassVar[int] = 500
+    error_type: ClassVar[str] = "Internal"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    def headers(self) -> dict[str, str]:
+        """Response headers this error adds."""
+        return {}
+
+
+class EmptyInput(ServiceError):
+    """Nothing was sent: no body, no items."""
+
+    status = 400
+    error_type = "Empty"
+
+
+class InvalidInput(ServiceError):
+    """What was sent breaks a rule of the route."""
+
+    status = 422
+    error_type = "Validation"
+
+
+class NotFound(ServiceError):
+    """There is no such route, collection or point."""
+
+    status = 404
+    error_type = "NotFound"
+
+
+class Conflict(ServiceError):
+    """It exists already, or it was made with another model."""
+
+    status = 409
+    error_type = "Conflict"
+
+
+class BodyTooLarge(ServiceError):
+    """The request body is over the limit."""
+
+    status = 413
+    error_type = "BodyTooLarge"
+
+
+class WrongMediaType(ServiceError):
+    """The body is not `application/json`."""
+
+    status = 415
+    error_type = "MediaType"
+
+
+class EncodeFailed(ServiceError):
+    """The model failed on this item; its batch mates were answered."""
+
+    status = 424
+    error_type = "Backend"
+
+
+class Overloaded(ServiceError):
+    """Refused before any work was done."""
+
+    status = 429
+    error_type = "Overloaded"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    def headers(self) -> dict[str, str]:
+        """`Retry-After` in whole seconds."""
+        return {"retry-after": str(self.retry_after)}
+
+
+class Unavailable(ServiceError):
+    """Starting, draining, or a part of the service is broken."""
+
+    status = 503
+    error_type = "Unhealthy"
+
+
+class DeadlineExceeded(ServiceError):
+    """The answer was not ready within the time limit."""
+
+    status = 504
+    error_type = "Timeout"
+
+
+class StorageFull(ServiceError):
+    """The collection or the disk has no room; reads go on."""
+
+    status = 507
+    error_type = "StorageFull"
