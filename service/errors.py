@@ -13,6 +13,14 @@
     ├── DeadlineExceeded  504  the answer took too long
     └── StorageFull       507  no room to write
 
+and every reason why the service does not start; the command prints the message and exits with 1:
+
+    StartError
+    ├── SettingsError     a setting is unknown or out of bounds
+    ├── ModelError        the checkpoint is missing or damaged
+    ├── StoreError        the data directory is damaged, locked, or belongs to another model
+    └── AddressError      the port is taken
+
 A message says what was found, what was expected and what to do. It never repeats the caller's text.
 """
 
@@ -117,3 +125,23 @@ class StorageFull(ServiceError):
 
     status = 507
     error_type = "StorageFull"
+
+
+class StartError(Exception):
+    """The service cannot start; the message is one sentence with the cure."""
+
+
+class SettingsError(StartError):
+    """A setting is unknown or out of bounds."""
+
+
+class ModelError(StartError):
+    """The checkpoint is missing, damaged, or cannot do what the settings ask."""
+
+
+class StoreError(StartError):
+    """The data directory is damaged, locked by another process, or belongs to another model."""
+
+
+class AddressError(StartError):
+    """The host and port cannot be listened on."""
