@@ -4,6 +4,7 @@
     ├── EmptyInput        400  nothing was sent
     ├── InvalidInput      422  what was sent breaks a rule
     ├── NotFound          404  no such collection or point
+    ├── MethodNotAllowed  405  the route exists, with other methods
     ├── Conflict          409  it is there already, or belongs to another model
     ├── BodyTooLarge      413  the body is over the limit
     ├── WrongMediaType    415  the body is not JSON
@@ -23,6 +24,8 @@ and every reason why the service does not start; the command prints the message 
 
 A message says what was found, what was expected and what to do. It never repeats the caller's text.
 """
+
+# ruff: noqa: N818 - these are named after what the caller is told
 
 from typing import ClassVar
 
@@ -61,6 +64,21 @@ class NotFound(ServiceError):
 
     status = 404
     error_type = "NotFound"
+
+
+class MethodNotAllowed(ServiceError):
+    """The route exists, with other methods."""
+
+    status = 405
+    error_type = "Method"
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"This route does not take that method; it takes {allowed}.")
+        self.allowed = allowed
+
+    def headers(self) -> dict[str, str]:
+        """`Allow`, as HTTP asks."""
+        return {"allow": self.allowed}
 
 
 class Conflict(ServiceError):

@@ -1,0 +1,42 @@
+"""What every handler is given, and the few steps that all of them share."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from service.api.schemas import ErrorAnswer
+from service.engine.engine import Embedded, Space
+from service.errors import InvalidInput
+from service.record import Record, record_of
+from service.services import Services, services_of
+
+# For the API description: every route can answer these in one shape.
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorAnswer} for status in (400, 404, 409, 413, 415, 422, 424, 429, 503, 504, 507)
+}
+
+
+async def _services(request: Request) -> Services:
+    return services_of(request.scope)
+
+
+async def _record(request: Request) -> Record:
+    return record_of(request.scope)
+
+
+Running = Annotated[Services, Depends(_services)]
+Current = Annotated[Record, Depends(_record)]
+
+
+async def embed(services: Services, record: Record, texts: Sequence[str], *, space: Space, truncate: bool) -> Embedded:
+    """Ask the engine, and note on the record what it did."""
+    embedded = await services.engine.embed(texts, space=space, truncate=truncate)
+    record.add(embedded)
+    return embedded
+
+
+def require_at_most(count: int, limit: int, what: str) -> None:
+    """Raises InvalidInput when a request holds more than `limit` of something."""
+    if count > limit:
+        raise InvalidInput(f"There are {count} {what}; the limit is {limit} per request.")

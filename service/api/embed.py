@@ -1,0 +1,62 @@
+"""`/embed` and `/similarity`: vectors, and cosines between them."""
+
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Response
+
+from service.api.answers import json_response
+from service.api.body import JsonRoute
+from service.api.context import Current, Running, embed, require_at_most
+from service.api.schemas import EmbedDetails, EmbedRequest, SimilarityRequest
+from service.engine.engine import Embedded
+from service.engine.postprocess import shape_vectors, unit
+from service.errors import EmptyInput
+
+router = APIRouter(route_class=JsonRoute, tags=["embed"])
+
+
+@router.post("/embed", response_model=list[list[float]] | EmbedDetails)
+async def embed_texts(body: EmbedRequest, services: Running, record: Current) -> Response:
+    """Vectors of one text or of several; always a matrix, one row per text."""
+    require_at_most(len(body.inputs), services.settings.max_items, "inputs")
+    embedded = await embed(services, record, body.inputs, space=body.space, truncate=body.truncate)
+    vectors = shape_vectors(embedded.vectors, dimensions=body.dimensions, normalize=body.normalize)
+    if not body.details:
+        return json_response(vectors)
+    return json_response(
+        {
+            "model": services.model.name,
+            "space": body.space,
+            "dimensions": vectors.shape[1],
+            "embeddings": vectors,
+            **_lengths(embedded),
+        }
+    )
+
+
+@router.post("/similarity", response_model=list[float] | list[list[float]])
+async def similarity(body: SimilarityRequest, services: Running, record: Current) -> Response:
+    """Cosines: a list for `inputs`, a matrix (queries x keys) for `queries` and `keys`."""
+    rows, columns = _sides(body)
+    if not rows or not columns:
+        raise EmptyInput("Both sides need at least one sentence.")
+    texts = [*rows, *columns]
+    require_at_most(len(texts), services.settings.max_items, "sentences on both sides together")
+    embedded = await embed(services, record, texts, space=body.space, truncate=body.truncate)
+    vectors = unit(embedded.vectors)
+    cosines = np.clip(vectors[: len(rows)] @ vectors[len(rows) :].T, -1.0, 1.0)  # (rows, columns)
+    return json_response(cosines if body.inputs is None else cosines[0])
+
+
+def _sides(body: SimilarityRequest) -> tuple[list[str], list[str]]:
+    if body.inputs is not None:
+        return [body.inputs.source_sentence], body.inputs.sentences
+    return body.queries or [], body.keys or []
+
+
+def _lengths(embedded: Embedded) -> dict[str, Any]:
+    return {
+        "tokens": embedded.tokens,
+        "truncated": [dropped > 0 for dropped in embedded.dropped],
+    }

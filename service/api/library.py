@@ -1,0 +1,92 @@
+"""The steps that the default collection and the named ones share: write points, find points."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.api.context import embed, require_at_most
+from service.api.schemas import NewPoint, SearchRequest
+from service.engine.engine import Space
+from service.errors import EmptyInput, InvalidInput
+from service.record import Record
+from service.search.collections import Collection
+from service.search.points import Hit, Point
+from service.services import Services
+
+
+async def write_points(
+    services: Services, record: Record, collection: Collection, points: Sequence[NewPoint]
+) -> dict[str, Any]:
+    """Embed what came as text, write all, and answer after the write is on disk."""
+    if not points:
+        raise EmptyInput("No points were sent; send at least one.")
+    require_at_most(len(points), services.settings.max_points_per_request, "points")
+    info = await services.readers.call(collection.info)
+    vectors = await _vectors(services, record, points, info.space)
+    ready = [
+        Point(
+            id=str(uuid.uuid4()) if point.id is None else point.id,
+            vector=vector,
+            text=point.text,
+            metadata=point.metadata,
+        )
+        for point, vector in zip(points, vectors, strict=True)
+    ]
+    with record.stage("store"):
+        written = await services.writer.call(collection.upsert, ready)
+    return {
+        "ids": written.ids,
+        "count": len(written.ids),
+        "inserted": written.inserted,
+        "replaced": written.replaced,
+    }
+
+
+async def find_points(
+    services: Services, record: Record, collection: Collection, body: SearchRequest
+) -> dict[str, Any]:
+    """The nearest points of each query, best first."""
+    most = services.settings.max_limit
+    if body.limit > most:
+        raise InvalidInput(f"`limit` is {body.limit}; the limit is {most}.")
+    info = await services.readers.call(collection.info)
+    if body.vector is not None:
+        queries = np.array([body.vector], dtype=np.float32)
+    else:
+        texts = body.query or []
+        require_at_most(len(texts), services.settings.max_items, "queries")
+        embedded = await embed(services, record, texts, space=info.space, truncate=body.truncate)
+        queries = embedded.vectors  # (queries, width)
+    with record.stage("search"):
+        found = await services.readers.call(
+            collection.search, queries, limit=body.limit, score_threshold=body.score_threshold
+        )
+    return {
+        "results": [[_hit(hit, body.with_metadata) for hit in hits] for hits in found],
+        "model_fingerprint": services.model.fingerprint,
+        "took_ms": round(record.elapsed() * 1000, 2),
+    }
+
+
+async def _vectors(
+    services: Services, record: Record, points: Sequence[NewPoint], space: Space
+) -> list[NDArray[np.float32]]:
+    """The vector of each point: its own, or that of its text."""
+    texts = [point.text for point in points if point.vector is None and point.text is not None]
+    if not texts:
+        return [_as_array(point) for point in points]
+    embedded = await embed(services, record, texts, space=space, truncate=True)
+    made = iter(embedded.vectors)
+    return [next(made) if point.vector is None else _as_array(point) for point in points]
+
+
+def _as_array(point: NewPoint) -> NDArray[np.float32]:
+    return np.array(point.vector, dtype=np.float32)
+
+
+def _hit(hit: Hit, with_metadata: bool) -> dict[str, Any]:
+    answer = {"id": hit.id, "score": hit.score, "text": hit.text}
+    return {**answer, "metadata": hit.metadata} if with_metadata else answer

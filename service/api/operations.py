@@ -1,0 +1,78 @@
+"""What an operator and a probe ask: is it alive, is it ready, what is it, what has it done."""
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from service import __version__
+from service.api.answers import error_response, json_response
+from service.api.context import Running
+from service.errors import Unavailable
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/livez")
+async def live(services: Running) -> Response:
+    """Restart the process when this fails."""
+    return _health(services.health.live())
+
+
+@router.get("/startedz")
+async def started(services: Running) -> Response:
+    """Hold the other probes back until this answers 200."""
+    return _health(services.health.started())
+
+
+@router.get("/readyz")
+@router.get("/health")
+async def ready(services: Running) -> Response:
+    """Send traffic only while this answers 200."""
+    return _health(await services.health.ready())
+
+
+@router.get("/info")
+async def info(services: Running) -> Response:
+    """The model, and every limit a caller can meet."""
+    model, settings = services.model, services.settings
+    return json_response(
+        {
+            "version": __version__,
+            "model": {
+                "name": model.name,
+                "kind": model.kind,
+                "fingerprint": model.fingerprint,
+                "pooling": model.pooling,
+                "pooling_reason": model.pooling_reason,
+                "max_tokens": model.max_tokens,
+                "dimensions": {"sentence": model.dimension, "grounded": model.grounded_dimension},
+                "runtime": services.runtime,
+            },
+            "limits": {
+                "body_bytes": settings.max_body_bytes,
+                "items": settings.max_items,
+                "points_per_request": settings.max_points_per_request,
+                "characters": settings.max_chars,
+                "limit": settings.max_limit,
+                "pending": settings.max_pending,
+                "batch_tokens": settings.max_batch_tokens,
+                "points": settings.max_points,
+                "request_timeout_s": settings.request_timeout_s,
+            },
+        }
+    )
+
+
+@router.get("/metrics")
+async def metrics(services: Running) -> Response:
+    """Prometheus text."""
+    failing = await services.health.ready()
+    services.metrics.ready.set(0 if failing else 1)
+    infos = await services.checks.call(services.collections.list)
+    services.metrics.set_points({each.name: each.count for each in infos})
+    return Response(services.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _health(failing: list[str]) -> Response:
+    if not failing:
+        return json_response({"status": "ok"})
+    return error_response(Unavailable(f"Failing: {', '.join(failing)}."), failing=failing)

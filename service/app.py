@@ -1,0 +1,142 @@
+"""Put the service together: the routes when the app is made, the model and the store when it starts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+from service import __version__
+from service.api import collections, embed, operations, search
+from service.api.context import ERRORS
+from service.api.docs import add_docs
+from service.api.handlers import add_handlers
+from service.engine.engine import Engine, Space
+from service.engine.workers import Workers
+from service.errors import EncodeFailed, ModelError
+from service.middleware import RequestMiddleware
+from service.model import Encoder, ServedModel, open_model
+from service.search.collections import Collections
+from service.services import Services
+from service.settings import Settings
+from service.telemetry.health import Health
+from service.telemetry.metrics import Metrics
+
+ROUTERS = (embed.router, search.router, collections.router, operations.router)
+READER_THREADS = 2
+WARM_UP = ["A dog runs on the beach."]
+
+
+def create_app(settings: Settings, *, checkpoint: ServedModel | None = None, runtime: Encoder | None = None) -> FastAPI:
+    """The ASGI app. `checkpoint` and `runtime` replace those that the settings name; give both or none.
+
+    Its lifespan raises StartError when the model or the store cannot be opened.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        model, encoder = (
+            (checkpoint, runtime) if checkpoint is not None and runtime is not None else open_model(settings)
+        )
+        services = build(settings, model, encoder)
+        app.state.services = services
+        try:
+            services.metrics.announce_routes(_routes(ROUTERS))
+            await _warm_up(services)
+            yield
+        finally:
+            services.health.draining = True
+            await asyncio.to_thread(_close, services)
+
+    app = FastAPI(
+        title="mcse",
+        version=__version__,
+        description="Sentence embeddings and semantic search, grounded in images.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json" if settings.docs else None,
+        redirect_slashes=False,
+        strict_content_type=False,  # a missing content type is JSON; api/body.py checks the others
+        responses=ERRORS,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    if settings.docs:
+        add_docs(app)
+    add_handlers(app)
+    app.add_middleware(RequestMiddleware)
+    return app
+
+
+def build(settings: Settings, model: ServedModel, encoder: Encoder) -> Services:
+    """Open the store and start the threads; raises StoreError. Call it on the event loop."""
+    store = Collections.open(
+        settings.data_dir,
+        fingerprint=model.fingerprint,
+        dimensions=_dimensions(model),
+        max_points=settings.max_points,
+    )
+    metrics = Metrics()
+    engine = Engine(
+        model,
+        encoder,
+        max_pending=settings.max_pending,
+        max_batch_tokens=settings.max_batch_tokens,
+        max_chars=settings.max_chars,
+        metrics=metrics,
+    )
+    metrics.pending.set_function(lambda: engine.admission.pending)
+    metrics.model.labels(model.name, model.fingerprint, model.pooling, encoder.name).set(1)
+    checks = Workers("checks", threads=1, permits=settings.max_pending)
+    return Services(
+        settings=settings,
+        model=model,
+        runtime=encoder.name,
+        engine=engine,
+        collections=store,
+        readers=Workers("reader", threads=READER_THREADS, permits=settings.max_pending),
+        writer=Workers("writer", threads=1, permits=settings.max_pending),
+        checks=checks,
+        health=Health(worker=engine.healthy, store=lambda: checks.call(store.verify)),
+        metrics=metrics,
+    )
+
+
+async def _warm_up(services: Services) -> None:
+    """The first forward pass is slow, and may be the first to fail; have it before the first caller."""
+    spaces: list[Space] = ["sentence"]
+    if services.model.grounded_dimension is not None:
+        spaces.append("grounded")
+    try:
+        for space in spaces:
+            await services.engine.embed(WARM_UP, space=space)
+    except EncodeFailed as error:
+        raise ModelError(f"{services.model.name} loads but cannot encode; see the log.") from error
+    services.health.warm = True
+
+
+def _close(services: Services) -> None:
+    """In the order of a request's way, so that what was accepted is finished."""
+    services.engine.close()
+    services.writer.close()
+    services.readers.close()
+    services.checks.close()
+    services.collections.close()
+
+
+def _dimensions(model: ServedModel) -> dict[Space, int]:
+    if model.grounded_dimension is None:
+        return {"sentence": model.dimension}
+    return {"sentence": model.dimension, "grounded": model.grounded_dimension}
+
+
+def _routes(routers: tuple[APIRouter, ...]) -> list[tuple[str, str]]:
+    return [
+        (route.path, method)
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in sorted(route.methods or ())
+    ]

@@ -1,0 +1,71 @@
+"""The commands of the service: `serve` and `healthcheck`. The heavy imports wait until a command runs."""
+
+import inspect
+from typing import Any, get_args
+
+import typer
+from pydantic.fields import FieldInfo
+
+from service.errors import StartError
+from service.settings import Settings, load_settings
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="The mcse web service.")
+
+HEALTHCHECK_TIMEOUT_S = 3.0
+
+
+def serve(**flags: Any) -> None:
+    """Serve embeddings and search over HTTP.
+
+    Every flag is also an environment variable, MCSE_ and its name; a flag wins.
+    """
+    try:
+        settings = load_settings(**{name: value for name, value in flags.items() if value is not None})
+
+        from service import server
+
+        server.serve(settings)
+    except StartError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def healthcheck() -> None:
+    """Ask the running service whether it is ready; exits with 0 or 1. For the container."""
+    import urllib.request
+
+    settings = load_settings()
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
+    url = f"http://{host}:{settings.port}/readyz"
+    try:
+        with urllib.request.urlopen(url, timeout=HEALTHCHECK_TIMEOUT_S):
+            pass
+    except OSError as error:
+        typer.echo(f"{url}: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
+    """The flag of one setting. Its default is None, "not given", so that the environment is asked next."""
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=typer.Option(None, help=field.description, show_default=str(field.default), envvar=None),
+        annotation=_given_or_not(field.annotation),
+    )
+
+
+def _given_or_not(annotation: Any) -> Any:
+    return annotation if type(None) in get_args(annotation) else annotation | None
+
+
+def _add_serve() -> None:
+    """typer reads the flags from the signature; this one is made from the fields of Settings."""
+    flags = [_flag(name, field) for name, field in Settings.model_fields.items()]
+    serve.__signature__ = inspect.Signature(flags)  # type: ignore[attr-defined]
+    serve.__annotations__ = {flag.name: flag.annotation for flag in flags}
+    app.command()(serve)
+
+
+_add_serve()

@@ -1,0 +1,129 @@
+"""Around every request: its id, its deadline, its headers, one log line and its metrics. Pure ASGI."""
+
+import asyncio
+import re
+import uuid
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api.answers import error_response
+from service.disconnect import cancelled_by_disconnect
+from service.errors import DeadlineExceeded, ServiceError
+from service.record import RECORD_KEY, Record
+from service.services import Services, services_of
+from service.telemetry.logs import describe
+
+CLIENT_CLOSED_REQUEST = 499  # nginx's number for a caller who left; it is logged, never sent
+_REFUSALS = {413: "body_too_large", 429: "overloaded", 504: "deadline", CLIENT_CLOSED_REQUEST: "disconnected"}
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_QUIET_ROUTES = frozenset({"/health", "/livez", "/readyz", "/startedz", "/metrics"})
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+log = structlog.get_logger()
+
+
+class RequestMiddleware:
+    """The outermost layer of our own; no exception passes it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        services = services_of(scope)
+        record = scope[RECORD_KEY] = Record(_request_id(scope))
+        answer = _Answer(send, record, services.model.fingerprint)
+        error = await self._run(scope, receive, answer, services.settings.request_timeout_s)
+        if error is not None and not answer.started:
+            await error_response(error)(scope, receive, answer.send)
+        _report(scope, services, record, answer.status)
+
+    async def _run(self, scope: Scope, receive: Receive, answer: "_Answer", timeout_s: float) -> ServiceError | None:
+        """Run the app; returns the error that is still to be answered."""
+        try:
+            async with asyncio.timeout(timeout_s), cancelled_by_disconnect(receive, answer.is_complete) as watched:
+                await self.app(scope, watched, answer.send)
+        except ClientDisconnect:
+            answer.status = CLIENT_CLOSED_REQUEST
+        except TimeoutError:
+            return DeadlineExceeded(f"The answer was not ready within {timeout_s:g} seconds.")
+        except Exception as error:  # HTTP border: the caller gets a 500, the operator this line
+            log.error("request_failed", request_id=answer.record.request_id, **describe(error))
+            return ServiceError("Something went wrong inside the service; the request id is in its log.")
+        return None
+
+
+class _Answer:
+    """`send`, with our headers put on, remembering what was sent."""
+
+    def __init__(self, send: Send, record: Record, fingerprint: str) -> None:
+        self.record = record
+        self.status = CLIENT_CLOSED_REQUEST  # until something is sent
+        self.started = False
+        self._complete = False
+        self._send = send
+        self._fingerprint = fingerprint
+
+    def is_complete(self) -> bool:
+        return self._complete
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers.update(self.record.headers())
+            headers["x-model-fingerprint"] = self._fingerprint
+            headers["x-content-type-options"] = "nosniff"
+        elif not message.get("more_body", False):
+            self._complete = True
+        await self._send(message)
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's id where it is safe to log, else a new one."""
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _report(scope: Scope, services: Services, record: Record, status: int) -> None:
+    route = _route(scope)
+    method = scope["method"] if scope["method"] in _METHODS else "other"
+    seconds = record.elapsed()
+    _count(services, record, status, seconds)
+    services.metrics.requests.labels(route, method, str(status)).inc()
+    write = log.debug if route in _QUIET_ROUTES else log.info
+    write(
+        "request",
+        request_id=record.request_id,
+        route=route,
+        method=method,
+        status=status,
+        items=record.items,
+        tokens=record.tokens,
+        truncated=record.truncated,
+        ms=round(seconds * 1000, 2),
+    )
+
+
+def _count(services: Services, record: Record, status: int, seconds: float) -> None:
+    metrics = services.metrics
+    for stage, spent in record.seconds.items():
+        metrics.seconds.labels(stage).observe(spent)
+    metrics.seconds.labels("total").observe(seconds)
+    metrics.tokens.inc(record.tokens)
+    metrics.truncated.inc(record.truncated)
+    if reason := _REFUSALS.get(status):
+        metrics.refused.labels(reason).inc()
+
+
+def _route(scope: Scope) -> str:
+    """The template, such as `/collections/{name}`; a path as sent could hold a caller's text."""
+    path: str = getattr(scope.get("route"), "path", "unmatched")
+    return path

@@ -1,0 +1,75 @@
+"""What is known of one request: filled while it runs, read once at its end for headers, log line and metrics."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import cast
+
+from starlette.types import Scope
+
+from service.engine.engine import Embedded
+
+RECORD_KEY = "mcse.record"
+
+
+@dataclass(slots=True)
+class Record:
+    """Counts and times of one request; never its text."""
+
+    request_id: str
+    started: float = field(default_factory=time.monotonic)
+    items: int = 0
+    tokens: int = 0
+    characters: int = 0
+    truncated: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Stage -> seconds; the stages are those of `telemetry.metrics.STAGES`."""
+
+    def add(self, embedded: Embedded) -> None:
+        """Count what one `Engine.embed` did."""
+        self.items += len(embedded.tokens)
+        self.tokens += sum(embedded.tokens)
+        self.characters += embedded.characters
+        self.truncated += sum(1 for dropped in embedded.dropped if dropped)
+        self._add_time("tokenize", embedded.timings.tokenize)
+        self._add_time("queue", embedded.timings.queue)
+        self._add_time("encode", embedded.timings.encode)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._add_time(name, time.monotonic() - started)
+
+    def elapsed(self) -> float:
+        """Seconds since the request arrived."""
+        return time.monotonic() - self.started
+
+    def headers(self) -> dict[str, str]:
+        """The response headers that report counts and milliseconds; the names are Text Embeddings Inference's."""
+        return {
+            "x-request-id": self.request_id,
+            "x-compute-tokens": str(self.tokens),
+            "x-compute-characters": str(self.characters),
+            "x-truncated": str(self.truncated),
+            "x-total-time": _milliseconds(self.elapsed()),
+            "x-tokenization-time": _milliseconds(self.seconds.get("tokenize", 0.0)),
+            "x-queue-time": _milliseconds(self.seconds.get("queue", 0.0)),
+            "x-inference-time": _milliseconds(self.seconds.get("encode", 0.0)),
+        }
+
+    def _add_time(self, name: str, seconds: float) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.2f}"
+
+
+def record_of(scope: Scope) -> Record:
+    """The record that the middleware made for this request."""
+    return cast(Record, scope[RECORD_KEY])

@@ -1,0 +1,100 @@
+"""Run the app in this process: one event loop, our limits, and an end that loses nothing."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from service.app import create_app
+from service.errors import AddressError
+from service.protocol import limited_protocol
+from service.settings import Settings
+from service.telemetry.logs import configure_logs
+
+KEEP_ALIVE_S = 30  # longer than most clients' pools think, so that they close first
+BACKLOG = 1024
+
+log = structlog.get_logger()
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; raises StartError when the service cannot start."""
+    started = time.monotonic()
+    configure_logs(settings.log_level)
+    listener = _listen(settings)  # before the model is loaded: a taken port is told at once
+    try:
+        uvloop.run(_run(create_app(settings), settings, listener, started))
+    finally:
+        listener.close()
+
+
+async def _run(app: FastAPI, settings: Settings, listener: socket.socket, started: float) -> None:
+    """The lifespan is entered here and not by uvicorn, which turns its failure into a traceback."""
+    async with app.router.lifespan_context(app):
+        host, port = listener.getsockname()[:2]
+        log.info(
+            "ready",
+            url=f"http://{host}:{port}",
+            model=app.state.services.model.name,
+            fingerprint=app.state.services.model.fingerprint,
+            seconds=round(time.monotonic() - started, 2),
+        )
+        await DrainingServer(app, _config(app, settings)).serve(sockets=[listener])
+    log.info("stopped")
+
+
+class DrainingServer(uvicorn.Server):
+    """Readiness turns false before the last requests are finished; a finished drain exits with 0."""
+
+    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Runs at SIGTERM."""
+        self._app.state.services.health.draining = True
+        log.info("draining")
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn raises the signal again at the end, which would kill us before the store is closed."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
+def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=limited_protocol(settings.max_connections),
+        ws="none",
+        lifespan="off",
+        log_config=None,  # telemetry/logs.py has set up the logs
+        log_level="warning",
+        access_log=False,  # the middleware writes it
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=settings.drain_s,
+    )
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise AddressError(
+            f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}); stop what uses it, or set MCSE_PORT."
+        ) from error
+    return listener

@@ -1,0 +1,39 @@
+"""What one running service is made of. Built in the lifespan of the app, used by every handler."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from starlette.types import Scope
+
+from service.engine.engine import Engine
+from service.engine.workers import Workers
+from service.model import ServedModel
+from service.search.collections import Collections
+from service.settings import Settings
+from service.telemetry.health import Health
+from service.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts, and the thread pools in which the blocking ones are called."""
+
+    settings: Settings
+    model: ServedModel
+    engine: Engine
+    collections: Collections
+    readers: Workers
+    """Threads for searches and look-ups."""
+    writer: Workers
+    """The one thread for everything that changes the store."""
+    runtime: str
+    """Name of the encoder runtime."""
+    checks: Workers
+    """The thread of health checks and scrapes, which must answer while the others are busy."""
+    health: Health
+    metrics: Metrics
+
+
+def services_of(scope: Scope) -> Services:
+    """The services of the app that this request came to."""
+    return cast(Services, scope["app"].state.services)

@@ -1,0 +1,103 @@
+"""Every setting of the service: its name, default, bounds and meaning. Read once, then frozen.
+
+A setting is a field of `Settings`, the environment variable `MCSE_<NAME>` and the flag `--<name>`
+of `mcse serve`. A flag wins over the environment, the environment over the default.
+"""
+
+import difflib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.cores import usable_cores
+from service.errors import SettingsError
+
+PREFIX = "MCSE_"
+FOREIGN_VARIABLES = frozenset({"MCSE_DATA"})  # read by training and evaluation
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHIPPED_MODEL = REPOSITORY / "models" / "checkpoints" / "mcse-minilm-l6"
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class Settings(BaseSettings):
+    """The resolved settings of one process."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
+    port: int = Field(8080, ge=0, le=65_535, description="Port to listen on; 0 picks a free one.")
+    model: str = Field(
+        str(SHIPPED_MODEL),
+        min_length=1,
+        description="Checkpoint: a directory, or the id of a Hugging Face model.",
+    )
+    pooling: Literal["cls", "mean"] | None = Field(
+        None, description="Override the pooling that the checkpoint asks for."
+    )
+    data_dir: Path = Field(Path("data"), description="Where collections are stored.")
+    threads: int = Field(0, ge=0, le=1024, description="Threads of the encoder; 0 is one per usable core.")
+    max_body_bytes: int = Field(
+        4 * 1024 * 1024,
+        ge=1024,
+        description="Largest request body; holds a full request of texts or vectors.",
+    )
+    max_items: int = Field(128, ge=1, le=65_536, description="Most texts in one embed request.")
+    max_points_per_request: int = Field(256, ge=1, le=65_536, description="Most points in one write.")
+    max_chars: int = Field(
+        8192,
+        ge=1,
+        description="Most characters in a text; longer ones only cost time before they are cut.",
+    )
+    max_limit: int = Field(100, ge=1, le=10_000, description="Most hits per query (top k).")
+    max_pending: int = Field(512, ge=1, description="Texts admitted at one time; beyond it requests get 429.")
+    max_batch_tokens: int = Field(
+        4096, ge=1, description="Tokens encoded together; more raises throughput and latency."
+    )
+    max_points: int = Field(
+        1_000_000, ge=1, description="Most points in the store; memory is points x dimension x 4 B."
+    )
+    request_timeout_s: float = Field(30.0, gt=0, le=3600, description="Seconds until a request is given up with 504.")
+    drain_s: int = Field(20, ge=0, le=3600, description="Seconds that running requests get after SIGTERM.")
+    max_connections: int = Field(512, ge=1, description="Open connections; further ones are closed at once.")
+    log_level: LogLevel = Field("info", description="Least severe log lines to write.")
+    docs: bool = Field(True, description="Serve /docs and /openapi.json.")
+
+    @model_validator(mode="after")
+    def _one_request_fits_the_queue(self) -> Self:
+        largest = max(self.max_items, self.max_points_per_request)
+        if self.max_pending < largest:
+            raise ValueError(f"must be at least {largest}, the most items of one request")
+        return self
+
+    @property
+    def encoder_threads(self) -> int:
+        """`threads`, or one per usable core where it is 0."""
+        return self.threads or usable_cores()
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Settings from flags, then the environment, then defaults.
+
+    Raises SettingsError, which names the first wrong setting and what it should be.
+    """
+    _refuse_unknown(os.environ)
+    try:
+        return Settings(**flags)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "max_pending"
+        reason = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"Setting {PREFIX}{name.upper()}: {reason}.") from None
+
+
+def _refuse_unknown(variables: Iterable[str]) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | FOREIGN_VARIABLES
+    for variable in sorted(variables):
+        if variable.upper().startswith(PREFIX) and variable.upper() not in known:
+            nearest = difflib.get_close_matches(variable.upper(), sorted(known), n=1, cutoff=0)
+            raise SettingsError(f"Unknown setting {variable}; the nearest known is {nearest[0]}.")

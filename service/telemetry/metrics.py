@@ -1,0 +1,65 @@
+"""Every number the service exports. Names and labels are defined here and nowhere else."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+STAGES = ("tokenize", "queue", "encode", "search", "store", "total")
+REFUSALS = ("overloaded", "deadline", "disconnected", "body_too_large")
+
+# A cached tokenization takes tens of microseconds, a large batch some seconds.
+_SECONDS = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_ITEMS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+_TOKENS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+
+
+class Metrics:
+    """The metrics of one service, on a registry of their own.
+
+    Thread-safe: prometheus_client locks each value.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = self.registry
+        self.requests = Counter(
+            "mcse_requests", "Requests by route template.", ("route", "method", "status"), registry=r
+        )
+        self.seconds = Histogram(
+            "mcse_stage_seconds", "Time a request spent in a stage.", ("stage",), buckets=_SECONDS, registry=r
+        )
+        self.batch_items = Histogram("mcse_batch_items", "Texts in a batch.", buckets=_ITEMS, registry=r)
+        self.batch_tokens = Histogram("mcse_batch_tokens", "Tokens in a batch.", buckets=_TOKENS, registry=r)
+        self.tokens = Counter("mcse_tokens", "Tokens encoded for callers.", registry=r)
+        self.truncated = Counter("mcse_truncated_texts", "Texts that were cut.", registry=r)
+        self.refused = Counter("mcse_refused", "Requests not answered, by reason.", ("reason",), registry=r)
+        self.pending = Gauge("mcse_pending_items", "Texts admitted and not yet answered.", registry=r)
+        self.ready = Gauge("mcse_ready", "1 when every readiness check passes.", registry=r)
+        self.points = Gauge("mcse_collection_points", "Points stored.", ("collection",), registry=r)
+        self.model = Gauge(
+            "mcse_model_info",
+            "Always 1; the labels say which model is served.",
+            ("name", "fingerprint", "pooling", "runtime"),
+            registry=r,
+        )
+        self._show_zeros()
+
+    def _show_zeros(self) -> None:
+        """A series that does not exist cannot be alerted on; show each one before its first event."""
+        for stage in STAGES:
+            self.seconds.labels(stage)
+        for reason in REFUSALS:
+            self.refused.labels(reason)
+
+    def announce_routes(self, routes: list[tuple[str, str]]) -> None:
+        """Show a zero for the success of each (route, method)."""
+        for route, method in routes:
+            self.requests.labels(route, method, "200")
+
+    def set_points(self, counts: dict[str, int]) -> None:
+        """Replace the collection sizes, so that a dropped collection disappears."""
+        self.points.clear()
+        for collection, count in counts.items():
+            self.points.labels(collection).set(count)
+
+    def render(self) -> bytes:
+        """The text that Prometheus scrapes."""
+        return generate_latest(self.registry)
