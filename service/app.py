@@ -25,7 +25,7 @@ from service.telemetry.metrics import Metrics
 
 ROUTERS = (embed.router, search.router, collections.router, operations.router)
 READER_THREADS = 2
-WARM_UP = ["A dog runs on the beach."]
+WARM_UP = ["a"]
 
 
 def create_app(settings: Settings, *, checkpoint: ServedModel | None = None, runtime: Encoder | None = None) -> FastAPI:

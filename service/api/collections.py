@@ -21,7 +21,7 @@ from service.api.schemas import (
     UpsertRequest,
 )
 from service.errors import EmptyInput, NotFound
-from service.search.collections import Collection
+from service.search.collection import Collection
 from service.search.points import CollectionInfo, StoredPoint
 from service.services import Services
 
@@ -115,8 +115,9 @@ async def _get(services: Services, name: str) -> Collection:
 
 
 def _info(info: CollectionInfo) -> dict[str, Any]:
-    return asdict(info)
+    fields = asdict(info)
+    return {**fields, "model_fingerprint": fields.pop("fingerprint")}
 
 
 def _point(point: StoredPoint) -> dict[str, Any]:
-    return asdict(point)
+    return {"id": point.id, "text": point.text, "metadata": point.metadata, "vector": point.vector}

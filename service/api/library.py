@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,8 @@ from service.api.schemas import NewPoint, SearchRequest
 from service.engine.engine import Space
 from service.errors import EmptyInput, InvalidInput
 from service.record import Record
-from service.search.collections import Collection
-from service.search.points import Hit, Point
+from service.search.collection import Collection
+from service.search.points import CollectionInfo, Hit, Point
 from service.services import Services
 
 
@@ -25,7 +25,7 @@ async def write_points(
         raise EmptyInput("No points were sent; send at least one.")
     require_at_most(len(points), services.settings.max_points_per_request, "points")
     info = await services.readers.call(collection.info)
-    vectors = await _vectors(services, record, points, info.space)
+    vectors = await _vectors(services, record, points, _space(info))
     ready = [
         Point(
             id=str(uuid.uuid4()) if point.id is None else point.id,
@@ -58,7 +58,7 @@ async def find_points(
     else:
         texts = body.query or []
         require_at_most(len(texts), services.settings.max_items, "queries")
-        embedded = await embed(services, record, texts, space=info.space, truncate=body.truncate)
+        embedded = await embed(services, record, texts, space=_space(info), truncate=body.truncate)
         queries = embedded.vectors  # (queries, width)
     with record.stage("search"):
         found = await services.readers.call(
@@ -85,6 +85,11 @@ async def _vectors(
 
 def _as_array(point: NewPoint) -> NDArray[np.float32]:
     return np.array(point.vector, dtype=np.float32)
+
+
+def _space(info: CollectionInfo) -> Space:
+    """The store keeps any name of a space; those it can hold are the engine's."""
+    return cast(Space, info.space)
 
 
 def _hit(hit: Hit, with_metadata: bool) -> dict[str, Any]:

@@ -7,12 +7,13 @@ from pydantic_core import PydanticCustomError
 
 from service.engine.engine import Space
 
-COLLECTION_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+COLLECTION_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 LARGEST_ID = 2**63 - 1
 MOST_ID_CHARS = 128
+LARGEST_FLOAT32 = 3.4028234663852886e38  # beyond it a JSON number becomes infinite in the store
 MOST_METADATA_DEPTH = 32  # a caller's nesting comes back inside ours; JSON writers stop at about 250
 
-Metric = Literal["cosine", "dot", "l2"]
+Metric = Literal["cosine", "dot"]
 
 
 class Body(BaseModel):
@@ -68,6 +69,7 @@ def _children(value: Any) -> list[Any]:
 
 Texts = Annotated[list[str], BeforeValidator(_one_or_many, json_schema_input_type=str | list[str])]
 PointId = Annotated[str | int, BeforeValidator(_string_or_integer)]
+Vector = list[Annotated[float, Field(ge=-LARGEST_FLOAT32, le=LARGEST_FLOAT32)]]
 Metadata = Annotated[dict[str, Any], BeforeValidator(_shallow)]
 Limit = Annotated[int, Field(ge=1)]
 
@@ -124,7 +126,7 @@ class NewPoint(Body):
 
     id: PointId | None = Field(None, description="Replaces the point of this id; a new UUID when absent.")
     text: str | None = None
-    vector: list[float] | None = None
+    vector: Vector | None = None
     metadata: Metadata = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -172,7 +174,7 @@ class SearchRequest(Body):
     """Either `query` (one text or several) or one `vector`."""
 
     query: Texts | None = None
-    vector: list[float] | None = None
+    vector: Vector | None = None
     limit: Limit = 10
     score_threshold: float | None = None
     with_metadata: bool = True
@@ -191,7 +193,7 @@ class FoundPoint(BaseModel):
     id: str | int
     score: float
     text: str | None
-    metadata: dict[str, Any]
+    metadata: dict[str, Any] | None
 
 
 class SearchAnswer(BaseModel):

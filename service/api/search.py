@@ -7,7 +7,8 @@ from service.api.body import JsonRoute
 from service.api.context import Current, Running
 from service.api.library import find_points, write_points
 from service.api.schemas import IndexRequest, SearchAnswer, SearchRequest, UpsertAnswer
-from service.search.collections import Collection
+from service.errors import NotFound
+from service.search.collection import Collection
 from service.services import Services
 
 DEFAULT_COLLECTION = "default"
@@ -31,6 +32,10 @@ async def search(body: SearchRequest, services: Running, record: Current) -> Res
 
 async def _default(services: Services) -> Collection:
     """The default collection, made at its first use."""
+    try:
+        return await services.readers.call(services.collections.get, DEFAULT_COLLECTION)
+    except NotFound:
+        pass
     return await services.writer.call(
         services.collections.get_or_create, DEFAULT_COLLECTION, space="sentence", metric="cosine"
     )

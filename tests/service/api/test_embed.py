@@ -1,0 +1,187 @@
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+Start = Callable[..., httpx.Client]
+
+
+def post(client: httpx.Client, path: str, body: Any) -> Any:
+    answer = client.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def refused(client: httpx.Client, path: str, body: Any, status: int) -> str:
+    answer = client.post(path, json=body)
+    assert answer.status_code == status, answer.text
+    assert set(answer.json()) == {"error", "error_type"}
+    return str(answer.json()["error"])
+
+
+def test_one_text_and_a_list_of_one_are_the_same_matrix(client: httpx.Client) -> None:
+    one = post(client, "/embed", {"inputs": "a dog"})
+    assert np.shape(one) == (1, 16)
+    assert one == post(client, "/embed", {"inputs": ["a dog"]})
+    np.testing.assert_allclose(np.linalg.norm(one, axis=1), 1, rtol=1e-6)
+
+
+def test_rows_come_in_the_order_of_the_texts(client: httpx.Client) -> None:
+    texts = ["a", "b c d e", "f g"]
+    together = post(client, "/embed", {"inputs": texts})
+    assert together == [post(client, "/embed", {"inputs": text})[0] for text in texts]
+
+
+def test_normalize_false_gives_the_raw_vectors(client: httpx.Client) -> None:
+    raw = np.array(post(client, "/embed", {"inputs": "a dog", "normalize": False}))
+    unit = np.array(post(client, "/embed", {"inputs": "a dog"}))
+    assert abs(np.linalg.norm(raw) - 1) > 0.1
+    np.testing.assert_allclose(raw / np.linalg.norm(raw), unit, rtol=1e-6)
+
+
+def test_numbers_are_float32_in_their_shortest_form(client: httpx.Client) -> None:
+    text = client.post("/embed", json={"inputs": "a dog"}).text
+    for number in text.strip("[]").split(","):
+        assert len(number) <= 16
+        assert float(np.float32(number)) == pytest.approx(float(number), rel=1e-7)
+
+
+def test_dimensions_cut_first_and_then_normalise(client: httpx.Client) -> None:
+    cut = np.array(post(client, "/embed", {"inputs": "a dog", "dimensions": 4}))
+    full = np.array(post(client, "/embed", {"inputs": "a dog"}))[:, :4]
+    assert cut.shape == (1, 4)
+    np.testing.assert_allclose(cut, full / np.linalg.norm(full), rtol=1e-5)
+    assert post(client, "/embed", {"inputs": "a dog", "dimensions": 16}) == post(client, "/embed", {"inputs": "a dog"})
+
+
+@pytest.mark.parametrize("dimensions", [0, -1, 17, 2**63])
+def test_dimensions_out_of_range_are_refused(client: httpx.Client, dimensions: int) -> None:
+    assert "between 1 and 16" in refused(client, "/embed", {"inputs": "a", "dimensions": dimensions}, 422)
+
+
+def test_details_name_the_model_and_what_was_cut(client: httpx.Client) -> None:
+    answer = post(client, "/embed", {"inputs": ["a", "w " * 20], "details": True, "space": "grounded"})
+    assert np.shape(answer.pop("embeddings")) == (2, 8)
+    assert answer == {
+        "model": "stub",
+        "space": "grounded",
+        "dimensions": 8,
+        "tokens": [3, 16],
+        "truncated": [False, True],
+    }
+
+
+def test_truncation_is_reported_or_refused(client: httpx.Client) -> None:
+    long = {"inputs": ["a", "w " * 20]}
+    assert client.post("/embed", json=long).headers["x-truncated"] == "1"
+    told = refused(client, "/embed", {**long, "truncate": False}, 422)
+    assert "position 1 has 22 tokens" in told
+    assert "takes 16" in told
+
+
+def test_a_model_without_a_grounded_space_refuses_it(start: Start, ungrounded_checkpoint: Any) -> None:
+    client = start(model=ungrounded_checkpoint)
+    assert "no grounded space" in refused(client, "/embed", {"inputs": "a", "space": "grounded"}, 422)
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(("count", "status"), [(3, 200), (4, 422)], ids=["at the limit", "over it"])
+def test_the_limit_of_items_holds_exactly(start: Start, encoder: Any, count: int, status: int) -> None:
+    client = start(max_items=3)
+    before = len(encoder.batches)
+    assert client.post("/embed", json={"inputs": ["a"] * count}).status_code == status
+    assert (len(encoder.batches) > before) == (status == 200)
+
+
+@pytest.mark.parametrize(("count", "status"), [(10, 200), (11, 422)], ids=["at the limit", "over it"])
+def test_the_limit_of_characters_holds_exactly(start: Start, count: int, status: int) -> None:
+    assert start(max_chars=10).post("/embed", json={"inputs": "a" * count}).status_code == status
+
+
+def test_only_the_poisoned_request_fails(client: httpx.Client) -> None:
+    assert "position 1" in refused(client, "/embed", {"inputs": ["good", "poison"]}, 424)
+    assert "position 0" in refused(client, "/embed", {"inputs": "nan"}, 424)
+    post(client, "/embed", {"inputs": "good"})
+    assert client.get("/livez").status_code == 200
+
+
+def test_overload_is_refused_at_once_with_a_time_to_come_back(start: Start, encoder: Any) -> None:
+    import threading
+
+    client = start(max_items=4, max_points_per_request=4, max_pending=4)
+    encoder.seconds = 0.5
+    statuses: list[int] = []
+    busy = threading.Thread(
+        target=lambda: statuses.append(client.post("/embed", json={"inputs": ["a"] * 4}).status_code)
+    )
+    busy.start()
+    time.sleep(0.15)
+    started = time.monotonic()
+    answer = client.post("/embed", json={"inputs": "one more"})
+    assert answer.status_code == 429
+    assert time.monotonic() - started < 0.2
+    assert int(answer.headers["retry-after"]) >= 1
+    assert answer.json()["error_type"] == "Overloaded"
+    assert 'mcse_refused_total{reason="overloaded"} 1.0' in client.get("/metrics").text
+    busy.join()
+    assert statuses == [200]
+
+
+def test_an_answer_that_takes_too_long_is_given_up(start: Start, encoder: Any) -> None:
+    client = start(request_timeout_s=0.2)
+    encoder.seconds = 0.5
+    answer = client.post("/embed", json={"inputs": "a"})
+    assert answer.status_code == 504
+    assert answer.json()["error_type"] == "Timeout"
+    assert "x-request-id" in answer.headers
+
+
+def test_a_caller_who_left_is_not_encoded(start: Start, encoder: Any) -> None:
+    client = start()
+    encoder.seconds = 0.4
+    for text in ("first", "left behind"):
+        with pytest.raises(httpx.ReadTimeout):
+            client.post("/embed", json={"inputs": text}, timeout=0.1)
+    time.sleep(0.6)
+    encoded = [ids for batch in encoder.batches for ids in batch]
+    assert sum(len(ids) == 4 for ids in encoded) == 0
+    assert 'reason="disconnected"} 2.0' in client.get("/metrics").text
+
+
+def test_similarity_of_one_to_many_is_a_list(client: httpx.Client) -> None:
+    body = {"inputs": {"source_sentence": "a dog", "sentences": ["a dog", "a cat", "snow"]}}
+    scores = post(client, "/similarity", body)
+    assert len(scores) == 3
+    assert scores[0] == pytest.approx(1, abs=1e-6)
+    assert all(-1 <= score <= 1 for score in scores)
+
+
+def test_similarity_of_many_to_many_is_a_matrix_of_cosines(client: httpx.Client) -> None:
+    scores = post(client, "/similarity", {"queries": ["a", "b"], "keys": ["c", "a", "d"], "space": "grounded"})
+    assert np.shape(scores) == (2, 3)
+    assert scores[0][1] == pytest.approx(1, abs=1e-6)
+    assert np.shape(post(client, "/similarity", {"queries": "a", "keys": ["c"]})) == (1, 1)
+
+
+def test_similarity_counts_both_sides(start: Start) -> None:
+    client = start(max_items=3)
+    post(client, "/similarity", {"queries": ["a"], "keys": ["b", "c"]})
+    refused(client, "/similarity", {"queries": ["a", "b"], "keys": ["c", "d"]}, 422)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 422),
+        ({"queries": ["a"]}, 422),
+        ({"inputs": {"source_sentence": "a", "sentences": ["b"]}, "keys": ["a"]}, 422),
+        ({"inputs": {"source_sentence": "a", "sentences": []}}, 400),
+        ({"queries": [], "keys": ["a"]}, 400),
+        ({"inputs": {"source_sentence": "a"}}, 422),
+    ],
+)
+def test_similarity_of_half_a_question_is_refused(client: httpx.Client, body: Any, status: int) -> None:
+    refused(client, "/similarity", body, status)

@@ -1,0 +1,161 @@
+"""A real server on a real port, with a stub model whose vectors are made from a hash."""
+
+import hashlib
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from numpy.typing import NDArray
+
+from models import TextError, Tokenized
+from service.app import create_app
+from service.model import Encoder, ServedModel
+from service.protocol import limited_protocol
+from service.settings import Settings
+
+DIMENSION = 16
+GROUNDED_DIMENSION = 8
+MAX_TOKENS = 16
+FIRST, LAST = 101, 102
+
+Start = Callable[..., httpx.Client]
+
+
+def word_id(word: str) -> int:
+    return 1000 + zlib.crc32(word.encode()) % 1_000_000
+
+
+class StubTokenizer:
+    """One token per word, in the brackets of a first and a last one."""
+
+    def encode(self, texts: Sequence[str]) -> list[Tokenized]:
+        return [self._encode(index, text) for index, text in enumerate(texts)]
+
+    def _encode(self, index: int, text: str) -> Tokenized:
+        words = text.split()
+        if not words:
+            raise TextError(index, "nothing in it becomes a token")
+        kept = words[: MAX_TOKENS - 2]
+        return Tokenized(ids=[FIRST, *map(word_id, kept), LAST], dropped=len(words) - len(kept))
+
+
+@dataclass(frozen=True)
+class StubCheckpoint:
+    """Says what a loaded checkpoint says."""
+
+    name: str = "stub"
+    kind: str = "stub"
+    fingerprint: str = "f" * 64
+    pooling: str = "cls"
+    pooling_reason: str = "it is a stub"
+    max_tokens: int = MAX_TOKENS
+    dimension: int = DIMENSION
+    grounded_dimension: int | None = GROUNDED_DIMENSION
+    tokenizer: StubTokenizer = field(default_factory=StubTokenizer)
+
+
+class StubEncoder:
+    """Vectors from a hash of the ids. The words `poison`, `nan` and `slow` do what they say."""
+
+    name = "stub"
+
+    def __init__(self) -> None:
+        self.batches: list[list[list[int]]] = []
+        self.seconds = 0.0
+
+    def encode(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        self.batches.append([list(ids) for ids in batch])
+        words = {word for ids in batch for word in ids}
+        if word_id("poison") in words:
+            raise RuntimeError("canary-in-exception")
+        if word_id("slow") in words:
+            time.sleep(0.3)
+        time.sleep(self.seconds)
+        vectors = np.stack([self._vector(ids) for ids in batch])
+        vectors[[word_id("nan") in ids for ids in batch]] = np.nan
+        return vectors
+
+    def ground(self, sentences: NDArray[np.float32]) -> NDArray[np.float32]:
+        cut = sentences[:, :GROUNDED_DIMENSION]
+        grounded: NDArray[np.float32] = cut / np.linalg.norm(cut, axis=1, keepdims=True)
+        return grounded
+
+    def _vector(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        seed = hashlib.blake2b(str(list(ids)).encode(), digest_size=8).digest()
+        drawn = np.random.default_rng(int.from_bytes(seed)).normal(size=DIMENSION)
+        return drawn.astype(np.float32)
+
+
+@pytest.fixture
+def checkpoint() -> ServedModel:
+    return StubCheckpoint()
+
+
+@pytest.fixture
+def ungrounded_checkpoint() -> ServedModel:
+    return StubCheckpoint(grounded_dimension=None)
+
+
+@pytest.fixture
+def encoder() -> StubEncoder:
+    return StubEncoder()
+
+
+@pytest.fixture
+def start(tmp_path: Path, checkpoint: ServedModel, encoder: StubEncoder) -> Iterator[Start]:
+    """Start a server of the test's own with these settings; the answer is a client of it."""
+    with ExitStack() as running:
+
+        def start_one(*, model: ServedModel = checkpoint, runtime: Encoder = encoder, **given: Any) -> httpx.Client:
+            settings = Settings(**{"data_dir": tmp_path / "data", "threads": 1, **given})
+            return running.enter_context(served(settings, model, runtime))
+
+        yield start_one
+
+
+@pytest.fixture(scope="session")
+def _shared_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    settings = Settings(data_dir=tmp_path_factory.mktemp("shared"), threads=1)
+    with served(settings, StubCheckpoint(), StubEncoder()) as client:
+        yield client
+
+
+@pytest.fixture
+def client(_shared_client: httpx.Client) -> httpx.Client:
+    """A client of a server that all tests share, with the default settings and no collections."""
+    for collection in _shared_client.get("/collections").json()["collections"]:
+        _shared_client.delete(f"/collections/{collection['name']}")
+    return _shared_client
+
+
+@contextmanager
+def served(settings: Settings, model: ServedModel, encoder: Encoder) -> Iterator[httpx.Client]:
+    """A real server on a free port, in a thread; `client.app` is its app."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    app = create_app(settings, checkpoint=model, runtime=encoder)
+    config = uvicorn.Config(
+        app, http=limited_protocol(settings.max_connections), log_config=None, lifespan="on", access_log=False
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the server did not start"
+        time.sleep(0.005)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=10) as client:
+            client.app = app  # type: ignore[attr-defined]
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(10)

@@ -1,0 +1,228 @@
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from service.engine import batcher as batcher_module
+from service.engine.batcher import Batch, Batcher
+from service.errors import EncodeFailed, Unavailable
+
+
+class Work:
+    """Answers each word in capitals; can be held at a gate, and remembers its batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.entered = threading.Event()
+
+    def __call__(self, items: Sequence[str]) -> list[str]:
+        self.entered.set()
+        self.gate.wait(5)
+        self.batches.append(list(items))
+        if "poison" in items:
+            raise ValueError("canary")
+        if "death" in items:
+            raise SystemExit
+        if "short" in items:
+            return []
+        return [item.upper() for item in items]
+
+
+@asynccontextmanager
+async def running(
+    work: Callable[[Sequence[str]], Sequence[str]],
+    budget: int = 1000,
+    observe: Callable[[Batch], None] | None = None,
+) -> AsyncIterator[Batcher[str, str]]:
+    batcher = Batcher(work, size=len, budget=budget, observe=observe)
+    try:
+        yield batcher
+    finally:
+        await asyncio.to_thread(batcher.close)
+
+
+async def busy(batcher: Batcher[str, str], work: Work) -> asyncio.Task[object]:
+    """Hold the compute thread inside a first batch, so that the next ones gather."""
+    work.gate.clear()
+    work.entered.clear()
+    task: asyncio.Task[object] = asyncio.create_task(batcher.submit(["busy"]))
+    await asyncio.to_thread(work.entered.wait, 5)
+    return task
+
+
+async def submitted(batcher: Batcher[str, str], *requests: list[str]) -> list[asyncio.Task[object]]:
+    tasks: list[asyncio.Task[object]] = [asyncio.create_task(batcher.submit(items)) for items in requests]
+    await asyncio.sleep(0)
+    return tasks
+
+
+def test_results_come_in_the_order_of_the_request() -> None:
+    async def scenario() -> None:
+        async with running(Work()) as batcher:
+            done = await batcher.submit(["ccc", "a", "bb"])
+        assert done.results == ["CCC", "A", "BB"]
+        assert done.queue_s >= 0
+        assert done.encode_s >= 0
+
+    asyncio.run(scenario())
+
+
+def test_there_is_no_timer() -> None:
+    async def scenario() -> None:
+        async with running(Work()) as batcher:
+            started = time.monotonic()
+            for _ in range(50):
+                await batcher.submit(["a"])
+            assert time.monotonic() - started < 0.5
+
+    asyncio.run(scenario())
+
+
+def test_a_batch_is_what_gathered_while_the_last_one_ran() -> None:
+    async def scenario() -> None:
+        work = Work()
+        async with running(work) as batcher:
+            first = await busy(batcher, work)
+            rest = await submitted(batcher, ["a"], ["b", "c"], ["d"])
+            work.gate.set()
+            await asyncio.gather(first, *rest)
+        assert work.batches == [["busy"], ["a", "b", "c", "d"]]
+
+    asyncio.run(scenario())
+
+
+def test_a_batch_is_sorted_by_length() -> None:
+    async def scenario() -> None:
+        work = Work()
+        async with running(work) as batcher:
+            first = await busy(batcher, work)
+            rest = await submitted(batcher, ["ccc", "a"], ["bb"])
+            work.gate.set()
+            await asyncio.gather(first, *rest)
+        assert work.batches[1] == ["a", "bb", "ccc"]
+
+    asyncio.run(scenario())
+
+
+def test_batches_stay_under_the_budget_in_order_of_arrival() -> None:
+    async def scenario() -> None:
+        work, seen = Work(), list[Batch]()
+        async with running(work, budget=5, observe=seen.append) as batcher:
+            first = await busy(batcher, work)
+            rest = await submitted(batcher, ["aaa", "bb"], ["c"], ["too large for the budget"], ["dd"])
+            work.gate.set()
+            await asyncio.gather(first, *rest)
+        assert work.batches[1:] == [["bb", "aaa"], ["c"], ["too large for the budget"], ["dd"]]
+        assert [(batch.items, batch.size) for batch in seen[1:3]] == [(2, 5), (1, 1)]
+
+    asyncio.run(scenario())
+
+
+def test_only_the_poisoned_request_fails() -> None:
+    async def scenario() -> None:
+        work = Work()
+        async with running(work) as batcher:
+            first = await busy(batcher, work)
+            rest = await submitted(batcher, ["good"], ["fine", "poison"], ["well"])
+            work.gate.set()
+            answers = await asyncio.gather(first, *rest, return_exceptions=True)
+            assert isinstance(answers[2], EncodeFailed)
+            assert "position 1" in answers[2].message
+            assert "canary" not in answers[2].message
+            assert [getattr(answers[i], "results", None) for i in (1, 3)] == [["GOOD"], ["WELL"]]
+            assert (await batcher.submit(["still"])).results == ["STILL"]
+            assert batcher.healthy()
+
+    asyncio.run(scenario())
+
+
+def test_too_few_results_count_as_a_failure() -> None:
+    async def scenario() -> None:
+        async with running(Work()) as batcher:
+            with pytest.raises(EncodeFailed):
+                await batcher.submit(["short"])
+            assert batcher.healthy()
+
+    asyncio.run(scenario())
+
+
+def test_a_cancelled_request_is_never_encoded() -> None:
+    async def scenario() -> None:
+        work = Work()
+        async with running(work) as batcher:
+            first = await busy(batcher, work)
+            left, stays = await submitted(batcher, ["left", "gone"], ["stays"])
+            left.cancel()
+            await asyncio.gather(left, return_exceptions=True)
+            work.gate.set()
+            await asyncio.gather(first, stays)
+        assert work.batches == [["busy"], ["stays"]]
+
+    asyncio.run(scenario())
+
+
+def test_a_request_cancelled_during_its_batch_disturbs_nobody() -> None:
+    async def scenario() -> None:
+        work = Work()
+        async with running(work) as batcher:
+            first = await busy(batcher, work)
+            first.cancel()
+            await asyncio.gather(first, return_exceptions=True)
+            work.gate.set()
+            assert (await batcher.submit(["next"])).results == ["NEXT"]
+
+    asyncio.run(scenario())
+
+
+def test_death_of_the_thread_answers_everyone_and_turns_health_false() -> None:
+    async def scenario() -> None:
+        work = Work()
+        async with running(work, budget=6) as batcher:
+            first = await busy(batcher, work)
+            rest = await submitted(batcher, ["death"], ["waits"], ["waits too"])
+            work.gate.set()
+            await first
+            answers = await asyncio.wait_for(asyncio.gather(*rest, return_exceptions=True), 1)
+            assert [type(answer) for answer in answers] == [Unavailable] * 3
+            assert not batcher.healthy()
+            with pytest.raises(Unavailable):
+                await batcher.submit(["late"])
+
+    asyncio.run(scenario())
+
+
+def test_a_stuck_batch_turns_health_false(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        work = Work()
+        async with running(work) as batcher:
+            assert batcher.healthy()
+            first = await busy(batcher, work)
+            assert batcher.healthy()
+            monkeypatch.setattr(batcher_module, "STALLED_AFTER_S", 0.0)
+            assert not batcher.healthy()
+            work.gate.set()
+            await first
+
+    asyncio.run(scenario())
+
+
+def test_close_finishes_what_waits_and_refuses_the_rest() -> None:
+    async def scenario() -> None:
+        work = Work()
+        batcher = Batcher(work, size=len, budget=3)
+        first = await busy(batcher, work)
+        rest = await submitted(batcher, ["aa"], ["bb"])
+        closing = asyncio.create_task(asyncio.to_thread(batcher.close))
+        await asyncio.sleep(0.05)
+        with pytest.raises(Unavailable):
+            await batcher.submit(["late"])
+        work.gate.set()
+        await asyncio.gather(first, *rest, closing)
+        assert not batcher.healthy()
+
+    asyncio.run(scenario())

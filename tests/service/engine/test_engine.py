@@ -1,0 +1,121 @@
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from service.engine.engine import Engine
+from service.errors import EmptyInput, EncodeFailed, InvalidInput, Overloaded
+from service.model import ServedModel
+from service.telemetry.metrics import Metrics
+
+Scenario = Callable[[Engine], Any]
+
+
+@asynccontextmanager
+async def running(model: ServedModel, encoder: Any, **given: Any) -> AsyncIterator[Engine]:
+    limits = {"max_pending": 64, "max_batch_tokens": 100, "max_chars": 200, **given}
+    engine = Engine(model, encoder, metrics=Metrics(), **limits)
+    try:
+        yield engine
+    finally:
+        await asyncio.to_thread(engine.close)
+
+
+def test_embed_reports_vectors_tokens_and_what_was_cut(checkpoint: ServedModel, encoder: Any) -> None:
+    async def scenario() -> None:
+        async with running(checkpoint, encoder) as engine:
+            done = await engine.embed(["a b", " ".join("abcdefghijklmnopq")])
+        assert done.vectors.shape == (2, 16)
+        assert done.vectors.dtype == np.float32
+        assert done.tokens == [4, 16]
+        assert done.dropped == [0, 3]
+        assert done.characters == 3 + 33
+        assert min(done.timings.tokenize, done.timings.queue, done.timings.encode) >= 0
+
+    asyncio.run(scenario())
+
+
+def test_the_same_text_gives_the_same_vector_whatever_its_batch_mates(checkpoint: ServedModel, encoder: Any) -> None:
+    async def scenario() -> None:
+        async with running(checkpoint, encoder) as engine:
+            alone = (await engine.embed(["a b c"])).vectors[0]
+            among = (await engine.embed([f"w{i} " * (i % 5 + 1) for i in range(40)] + ["a b c"])).vectors[-1]
+        np.testing.assert_array_equal(alone, among)
+
+    asyncio.run(scenario())
+
+
+def test_both_spaces_share_one_batch(checkpoint: ServedModel, encoder: Any) -> None:
+    async def scenario() -> None:
+        async with running(checkpoint, encoder) as engine:
+            encoder.seconds = 0.1
+            busy = asyncio.create_task(engine.embed(["busy"]))
+            await asyncio.sleep(0.05)
+            grounded, sentence = await asyncio.gather(
+                engine.embed(["a", "b c"], space="grounded"), engine.embed(["a"], space="sentence")
+            )
+            await busy
+        assert grounded.vectors.shape == (2, 8)
+        assert sentence.vectors.shape == (1, 16)
+        np.testing.assert_allclose(np.linalg.norm(grounded.vectors, axis=1), 1, rtol=1e-6)
+        assert len(encoder.batches) == 2
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("texts", "error", "told"),
+    [
+        ([], EmptyInput, "at least one"),
+        (["ok", "x" * 201], InvalidInput, "position 1 has 201 characters; the limit is 200"),
+        (["w " for _ in range(20)] + ["  "], InvalidInput, "position 20 cannot be embedded"),
+        (["poison"], EncodeFailed, "position 0"),
+        (["ok", "nan"], EncodeFailed, "position 1"),
+        (["w"] * 65, Overloaded, "65"),
+    ],
+    ids=["none", "characters", "no content", "poison", "not finite", "too many"],
+)
+def test_bad_input_is_named_by_position(
+    checkpoint: ServedModel, encoder: Any, texts: list[str], error: type[Exception], told: str
+) -> None:
+    async def scenario() -> None:
+        async with running(checkpoint, encoder) as engine:
+            with pytest.raises(error, match=told):
+                await engine.embed(texts)
+            assert engine.admission.pending == 0
+            assert engine.healthy()
+
+    asyncio.run(scenario())
+
+
+def test_long_text_is_refused_where_it_may_not_be_cut(checkpoint: ServedModel, encoder: Any) -> None:
+    async def scenario() -> None:
+        async with running(checkpoint, encoder) as engine:
+            with pytest.raises(InvalidInput, match="position 1 has 17 tokens; the model takes 16"):
+                await engine.embed(["ok", "w " * 15], truncate=False)
+            assert not encoder.batches
+
+    asyncio.run(scenario())
+
+
+def test_a_model_without_a_grounded_space_says_so(ungrounded_checkpoint: ServedModel, encoder: Any) -> None:
+    async def scenario() -> None:
+        async with running(ungrounded_checkpoint, encoder) as engine:
+            with pytest.raises(InvalidInput, match="no grounded space"):
+                await engine.embed(["a"], space="grounded")
+
+    asyncio.run(scenario())
+
+
+def test_a_wrong_shape_counts_as_a_failure(checkpoint: ServedModel, encoder: Any) -> None:
+    encoder.encode = lambda batch: np.zeros((len(batch), 3), dtype=np.float32)
+
+    async def scenario() -> None:
+        async with running(checkpoint, encoder) as engine:
+            with pytest.raises(EncodeFailed):
+                await engine.embed(["a"])
+
+    asyncio.run(scenario())

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from service.errors import SettingsError
+from service.settings import SHIPPED_MODEL, Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("MCSE_"):
+            monkeypatch.delenv(name)
+
+
+def test_every_setting_has_a_description_and_a_default() -> None:
+    for name, field in Settings.model_fields.items():
+        assert field.description, name
+        assert not field.is_required(), name
+
+
+def test_the_shipped_model_does_not_depend_on_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_settings().model == str(SHIPPED_MODEL)
+    assert SHIPPED_MODEL.is_absolute()
+
+
+def test_flag_wins_over_environment_wins_over_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().port == 8080
+    monkeypatch.setenv("MCSE_PORT", "9000")
+    assert load_settings().port == 9000
+    assert load_settings(port=9001).port == 9001
+
+
+def test_an_empty_variable_is_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCSE_POOLING", "")
+    assert load_settings().pooling is None
+
+
+def test_unknown_variable_is_an_error_that_names_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCSE_MAX_ITEM", "3")
+    with pytest.raises(SettingsError, match="Unknown setting MCSE_MAX_ITEM; the nearest known is MCSE_MAX_ITEMS"):
+        load_settings()
+
+
+def test_the_variable_of_the_data_is_not_ours_and_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCSE_DATA", "somewhere")
+    load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("port", "65536"), ("port", "x"), ("max_items", "0"), ("pooling", "max"), ("drain_s", "-1"), ("docs", "5")],
+)
+def test_a_setting_out_of_bounds_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"MCSE_{name.upper()}", value)
+    with pytest.raises(SettingsError, match=f"MCSE_{name.upper()}: "):
+        load_settings()
+
+
+def test_a_full_request_must_fit_the_queue() -> None:
+    with pytest.raises(SettingsError, match="MCSE_MAX_PENDING: must be at least 256"):
+        load_settings(max_pending=255)
+
+
+def test_settings_are_frozen() -> None:
+    settings = load_settings()
+    with pytest.raises(ValidationError):
+        settings.port = 1
+
+
+def test_zero_threads_is_one_per_core() -> None:
+    assert load_settings(threads=0).encoder_threads >= 1
+    assert load_settings(threads=3).encoder_threads == 3
