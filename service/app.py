@@ -126,7 +126,7 @@ def _close(services: Services) -> None:
     services.collections.close()
 
 
-def _dimensions(model: ServedModel) -> dict[Space, int]:
+def _dimensions(model: ServedModel) -> dict[str, int]:
     if model.grounded_dimension is None:
         return {"sentence": model.dimension}
     return {"sentence": model.dimension, "grounded": model.grounded_dimension}

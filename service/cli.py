@@ -1,6 +1,9 @@
 """The commands of the service: `serve` and `healthcheck`. The heavy imports wait until a command runs."""
 
+import http.client
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, get_args
 
 import typer
@@ -19,30 +22,46 @@ def serve(**flags: Any) -> None:
 
     Every flag is also an environment variable, MCSE_ and its name; a flag wins.
     """
-    try:
+    with _one_sentence_on_failure():
         settings = load_settings(**{name: value for name, value in flags.items() if value is not None})
 
         from service import server
 
         server.serve(settings)
-    except StartError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
 
 
 @app.command()
 def healthcheck() -> None:
     """Ask the running service whether it is ready; exits with 0 or 1. For the container."""
-    import urllib.request
+    with _one_sentence_on_failure():
+        settings = load_settings()
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+        _ask_readiness(host, settings.port)
 
-    settings = load_settings()
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # noqa: S104
-    url = f"http://{host}:{settings.port}/readyz"
+
+def _ask_readiness(host: str, port: int) -> None:
+    connection = http.client.HTTPConnection(host, port, timeout=HEALTHCHECK_TIMEOUT_S)
     try:
-        with urllib.request.urlopen(url, timeout=HEALTHCHECK_TIMEOUT_S):
-            pass
+        connection.request("GET", "/readyz")
+        status = connection.getresponse().status
     except OSError as error:
-        typer.echo(f"{url}: {error}", err=True)
+        raise NotReadyError(f"Nothing answers on {host}:{port} ({error}).") from error
+    finally:
+        connection.close()
+    if status != http.HTTPStatus.OK:
+        raise NotReadyError(f"The service on {host}:{port} is not ready ({status}); GET /readyz says why.")
+
+
+class NotReadyError(StartError):
+    """The health check has failed."""
+
+
+@contextmanager
+def _one_sentence_on_failure() -> Iterator[None]:
+    try:
+        yield
+    except StartError as error:
+        typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
 
 

@@ -49,11 +49,10 @@ def describe(error: BaseException) -> dict[str, Any]:
 
 def _from_library(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Name the library, and keep only the type and the place of an exception it logged."""
-    record: logging.LogRecord = event["_record"]
-    event["logger"] = record.name
-    event.pop("exc_info", None)
-    if record.exc_info and record.exc_info[1] is not None:
-        event.update(describe(record.exc_info[1]))
+    event["logger"] = event["_record"].name
+    _, error, _ = event.pop("exc_info", None) or (None, None, None)
+    if error is not None:
+        event.update(describe(error))
     return event
 
 

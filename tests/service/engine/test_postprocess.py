@@ -8,7 +8,8 @@ VECTORS = np.array([[3, 4, 12], [0, 0, 5]], dtype=np.float32)
 
 
 def test_cut_comes_before_normalising() -> None:
-    np.testing.assert_allclose(shape_vectors(VECTORS, dimensions=2, normalize=True), [[0.6, 0.8], [0, 0]])
+    expected = np.array([[0.6, 0.8], [0, 0]], dtype=np.float32)
+    np.testing.assert_allclose(shape_vectors(VECTORS, dimensions=2, normalize=True), expected, rtol=1e-6)
 
 
 def test_raw_vectors_are_left_as_they_are() -> None:
