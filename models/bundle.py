@@ -1,0 +1,235 @@
+"""The checkpoint directory of this project: written whole, verified by digest, readable by three worlds.
+
+A bundle is a Hugging Face model (`config.json`, `model.safetensors`, `tokenizer.json`), a sentence-transformers
+model (`modules.json`, `1_Pooling/config.json`, in the schema every version reads), and MCSE's own part: `mcse.json`,
+`heads.safetensors`, `manifest.json` with the SHA-256 of every file, and `README.md`, the model card.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import AutoTokenizer
+
+from models.config import EncoderConfig
+from models.errors import CheckpointError
+from models.files import files_below, replaced_directory, sha256_of
+from models.heads import GroundingProjection, ImageProjection, MLPHead
+from models.mcse import MCSE
+
+CARD = "mcse.json"
+HEADS = "heads.safetensors"
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+_WITH_POOLER = ("bert", "roberta", "xlm-roberta")
+
+Precision = Literal["float32", "float16"]
+_DTYPES: Mapping[Precision, torch.dtype] = {"float32": torch.float32, "float16": torch.float16}
+
+
+def save_bundle(
+    target: Path,
+    model: MCSE,
+    *,
+    tokenizer_from: Path,
+    card: Mapping[str, Any],
+    readme: str,
+    precision: Precision = "float32",
+) -> None:
+    """Write a checkpoint directory; it appears whole or not at all.
+
+    Args:
+        target: the directory to make or replace.
+        model: encoder and heads, float32.
+        tokenizer_from: a Hugging Face directory whose tokenizer belongs to the model.
+        card: what `mcse.json` shall say beside the encoder's own facts (base model, training, scores).
+        readme: the model card as Markdown.
+        precision: of the weights on disk. They are always read back as float32.
+    """
+    dtype = _DTYPES[precision]
+    with replaced_directory(target) as directory:
+        _write_backbone(directory, model, dtype)
+        AutoTokenizer.from_pretrained(tokenizer_from).save_pretrained(directory)
+        _write_sentence_transformers_files(directory, model.encoder.config)
+        heads = _head_tensors(model)
+        save_file({name: tensor.to(dtype) for name, tensor in heads.items()}, directory / HEADS)
+        _write_json(directory / CARD, {**_encoder_facts(model.encoder.config), **card})
+        (directory / "README.md").write_text(readme, encoding="utf-8")
+        write_manifest(directory)
+
+
+def write_manifest(directory: Path) -> None:
+    """Record the SHA-256 of every file of a bundle."""
+    digests = {
+        name.as_posix(): sha256_of(directory / name) for name in files_below(directory) if name.as_posix() != MANIFEST
+    }
+    _write_json(directory / MANIFEST, {"format": FORMAT, "sha256": digests})
+
+
+def verify_manifest(directory: Path) -> None:
+    """Check every file of a bundle against its digest.
+
+    Raises:
+        CheckpointError: a file is missing, added or changed; the message names it.
+    """
+    digests = read_json(directory / MANIFEST).get("sha256")
+    if not isinstance(digests, dict):
+        raise CheckpointError(f"{directory / MANIFEST}: no digests in it. {CURE}")
+    found = {name.as_posix() for name in files_below(directory)} - {MANIFEST}
+    for name in sorted(digests.keys() - found):
+        raise CheckpointError(f"{directory / name}: the manifest lists this file, but it is missing. {CURE}")
+    for name in sorted(found & digests.keys()):
+        if sha256_of(directory / name) != digests[name]:
+            raise CheckpointError(f"{directory / name}: its SHA-256 is not the manifest's. {CURE}")
+
+
+CURE = "Restore the directory from where it came, or export it again with `mcse train`."
+
+
+def read_card(directory: Path) -> dict[str, Any]:
+    """The content of `mcse.json`.
+
+    Raises:
+        CheckpointError: it cannot be read, or was written by a newer release.
+    """
+    card = read_json(directory / CARD)
+    if card.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{directory / CARD}: its format is {card.get('format')!r}, this release reads {FORMAT}. "
+            "Use the release of mcse that wrote it."
+        )
+    return card
+
+
+def read_heads(directory: Path) -> dict[str, Tensor]:
+    """The tensors of `heads.safetensors` as float32; empty where the file is absent."""
+    path = directory / HEADS
+    if not path.exists():
+        return {}
+    try:
+        return {name: tensor.float() for name, tensor in load_file(path).items()}
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path}: not a readable safetensors file ({error}). {CURE}") from error
+
+
+def build_heads(
+    tensors: Mapping[str, Tensor],
+) -> tuple[MLPHead | None, GroundingProjection | None, ImageProjection | None]:
+    """Make the heads whose weights are there; shapes are taken from the weights."""
+    mlp = grounding = image = None
+    if (weight := tensors.get("mlp.dense.weight")) is not None:
+        mlp = MLPHead(weight.shape[0])
+        _fill(mlp.dense, tensors, "mlp")
+    if (weight := tensors.get("grounding.dense.weight")) is not None:
+        grounding = GroundingProjection(weight.shape[1], weight.shape[0])
+        _fill(grounding.dense, tensors, "grounding")
+    if (weight := tensors.get("image.dense.weight")) is not None:
+        image = ImageProjection(weight.shape[1], weight.shape[0])
+        _fill(image.dense, tensors, "image")
+    return mlp, grounding, image
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of a checkpoint.
+
+    Raises:
+        CheckpointError: the file is missing or holds something else.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: the file is missing. {CURE}") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: not readable as JSON ({type(error).__name__}). {CURE}") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path}: expected a JSON object, found {type(content).__name__}. {CURE}")
+    return content
+
+
+def _fill(layer: torch.nn.Linear, tensors: Mapping[str, Tensor], head: str) -> None:
+    try:
+        layer.load_state_dict({"weight": tensors[f"{head}.dense.weight"], "bias": tensors[f"{head}.dense.bias"]})
+    except (KeyError, RuntimeError) as error:
+        raise CheckpointError(f"{HEADS}: the {head} head is incomplete or misshapen. {CURE}") from error
+
+
+def _write_backbone(directory: Path, model: MCSE, dtype: torch.dtype) -> None:
+    backbone = model.encoder.backbone
+    tensors = {
+        name: tensor.detach().to(dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
+        for name, tensor in backbone.state_dict().items()
+    }
+    if model.mlp is not None and backbone.config.model_type in _WITH_POOLER:
+        # As in the released checkpoints: `pooler_output` of transformers is then the trained MLP head.
+        tensors["pooler.dense.weight"] = model.mlp.dense.weight.detach().to(dtype)
+        tensors["pooler.dense.bias"] = model.mlp.dense.bias.detach().to(dtype)
+    save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})
+    config = backbone.config.to_dict()
+    # Half precision is for the disk only: every loader shall compute in float32 unless told otherwise.
+    config["dtype"] = "float32"
+    config.pop("_name_or_path", None)
+    _write_json(directory / "config.json", config)
+
+
+def _head_tensors(model: MCSE) -> dict[str, Tensor]:
+    return {
+        name: tensor.detach().contiguous()
+        for name, tensor in model.state_dict().items()
+        if not name.startswith("encoder.")
+    }
+
+
+def _encoder_facts(config: EncoderConfig) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "pooling": config.pooling,
+        "max_tokens": config.max_tokens,
+        "dimension": config.dimension,
+        "similarity": config.similarity,
+    }
+
+
+def _write_sentence_transformers_files(directory: Path, config: EncoderConfig) -> None:
+    kinds = {"": "Transformer", "1_Pooling": "Pooling"}
+    modules = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (path, kind) in enumerate(kinds.items())
+    ]
+    (directory / "modules.json").write_text(json.dumps(modules, indent=2) + "\n")
+    (directory / "1_Pooling").mkdir()
+    _write_json(
+        directory / "1_Pooling" / "config.json",
+        {
+            "word_embedding_dimension": config.dimension,
+            "pooling_mode_cls_token": config.pooling == "cls",
+            "pooling_mode_mean_tokens": config.pooling == "mean",
+            "pooling_mode_max_tokens": False,
+            "pooling_mode_mean_sqrt_len_tokens": False,
+            "pooling_mode_weightedmean_tokens": False,
+            "pooling_mode_lasttoken": False,
+            "include_prompt": True,
+        },
+    )
+    _write_json(
+        directory / "sentence_bert_config.json",
+        {"max_seq_length": config.max_tokens, "do_lower_case": False},
+    )
+    _write_json(
+        directory / "config_sentence_transformers.json",
+        {
+            "model_type": "SentenceTransformer",
+            "prompts": {"query": "", "document": ""},
+            "default_prompt_name": None,
+            "similarity_fn_name": config.similarity,
+        },
+    )
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,74 @@
+"""Checkpoint: a model as it was opened, with where its pooling came from and its fingerprint."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from models.config import EncoderConfig, Pooling
+from models.mcse import MCSE
+from models.text import TextTokenizer
+
+Kind = Literal["bundle", "sentence-transformers", "mcse", "simcse", "encoder"]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """An opened model."""
+
+    path: Path
+    kind: Kind
+    """What the directory was recognised as."""
+    model: MCSE
+    """On the CPU, float32, in evaluation mode."""
+    tokenizer: TextTokenizer
+    config: EncoderConfig
+    pooling_reason: str
+    """Which file, name or option decided the pooling."""
+    fingerprint: str
+    """64 hex digits over weights, tokenizer, pooling, token limit and similarity."""
+    card: Mapping[str, Any] = field(default_factory=dict)
+    """What `mcse.json` says of base model, training and scores; empty for other kinds."""
+
+    @property
+    def name(self) -> str:
+        """The directory's name, which answers call the model by."""
+        return self.path.name
+
+    @property
+    def pooling(self) -> Pooling:
+        """`cls` or `mean`."""
+        return self.config.pooling
+
+    @property
+    def max_tokens(self) -> int:
+        """Longest input in tokens."""
+        return self.config.max_tokens
+
+    @property
+    def dimension(self) -> int:
+        """Width of a sentence vector."""
+        return self.config.dimension
+
+    @property
+    def grounded_dimension(self) -> int | None:
+        """Width of the space shared with images; None where the model has no grounding head."""
+        grounding = self.model.grounding
+        return grounding.dense.out_features if grounding is not None else None
+
+
+def fingerprint(model: MCSE, tokenizer: TextTokenizer, config: EncoderConfig) -> str:
+    """Hash of everything a served vector depends on.
+
+    Weights are hashed as float32, so that a checkpoint keeps its fingerprint when only its file format changes.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().to(torch.float32).contiguous().numpy().data)
+    digest.update(tokenizer.to_json().encode())
+    digest.update(f"{config.pooling}|{config.max_tokens}|{config.similarity}".encode())
+    return digest.hexdigest()

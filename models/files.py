@@ -1,0 +1,79 @@
+"""Directories that are whole or absent, and the digests that prove it."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def sha256_of(path: Path) -> str:
+    """Hex SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_below(directory: Path) -> list[Path]:
+    """Every file below a directory, sorted, as paths relative to it."""
+    return sorted(path.relative_to(directory) for path in directory.rglob("*") if path.is_file())
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Replace a file: it holds the old content or the new, also after a crash."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+@contextmanager
+def replaced_directory(target: Path) -> Iterator[Path]:
+    """Give an empty directory to fill; on success it becomes `target`, on failure nothing changed.
+
+    Everything is synced to disk before the rename. An old `target` is moved aside first and deleted last.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        scratch.chmod(0o755)  # mkdtemp makes it private; a model is read by the service's own user
+        yield scratch
+        _sync_tree(scratch)
+        _swap(scratch, target)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames inside a directory durable."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync_tree(directory: Path) -> None:
+    for name in files_below(directory):
+        with (directory / name).open("rb") as file:
+            os.fsync(file.fileno())
+    for path in (directory, *(path for path in directory.rglob("*") if path.is_dir())):
+        sync_directory(path)
+
+
+def _swap(scratch: Path, target: Path) -> None:
+    old = scratch.with_name(f"{scratch.name}.old")
+    if target.exists():
+        target.rename(old)
+    scratch.rename(target)
+    sync_directory(target.parent)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,69 @@
+"""Open any supported checkpoint by path or name."""
+
+from pathlib import Path
+
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from models.bundle import build_heads, read_card, read_heads, verify_manifest
+from models.checkpoint import Checkpoint, fingerprint
+from models.config import EncoderConfig, Pooling
+from models.encoder import TextEncoder
+from models.mcse import MCSE
+from models.recognize import Recognized, recognize
+from models.resolve import resolve
+from models.text import TextTokenizer
+from models.weights import read_backbone, read_contrastive
+
+_TOKENS_IF_UNSTATED = 512
+
+
+def load(name: str | Path, *, pooling: Pooling | None = None) -> Checkpoint:
+    """Open a checkpoint: a bundle, a released MCSE or SimCSE model, a sentence-transformers model, or an encoder.
+
+    Args:
+        name: what `models.resolve.resolve` takes.
+        pooling: use this pooling instead of what the directory says.
+
+    Raises:
+        CheckpointError: it is missing, damaged or of an unknown kind; one sentence with the file and the cure.
+    """
+    directory = resolve(name)
+    known = recognize(directory)
+    backbone, head_tensors = _read(directory, known)
+    config = EncoderConfig(
+        pooling=pooling or known.pooling,
+        max_tokens=_token_limit(backbone, known.max_tokens),
+        dimension=int(backbone.config.hidden_size),
+    )
+    tokenizer = TextTokenizer.from_directory(directory, max_tokens=config.max_tokens)
+    mlp, grounding, image = build_heads(head_tensors)
+    model = MCSE(TextEncoder(backbone, config), mlp=mlp, grounding=grounding, image=image).eval()
+    model.requires_grad_(requires_grad=False)
+    return Checkpoint(
+        path=directory,
+        kind=known.kind,
+        model=model,
+        tokenizer=tokenizer,
+        config=config,
+        pooling_reason="asked for by the caller" if pooling else known.reason,
+        fingerprint=fingerprint(model, tokenizer, config),
+        card=read_card(directory) if known.kind == "bundle" else {},
+    )
+
+
+def _read(directory: Path, known: Recognized) -> tuple[PreTrainedModel, dict[str, Tensor]]:
+    if known.kind in ("mcse", "simcse"):
+        return read_contrastive(directory)
+    if known.kind == "bundle":
+        verify_manifest(directory)
+        return read_backbone(directory), read_heads(directory)
+    return read_backbone(directory), {}
+
+
+def _token_limit(backbone: PreTrainedModel, stated: int | None) -> int:
+    """The stated limit, and never more than there are position embeddings."""
+    positions = getattr(backbone.config, "max_position_embeddings", None) or _TOKENS_IF_UNSTATED
+    if backbone.config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
+        positions -= 2  # these number their positions from the padding id + 1
+    return min(stated or positions, positions)

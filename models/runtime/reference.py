@@ -1,0 +1,59 @@
+"""The plain path: transformers' own forward pass in float32. Every faster path is tested against it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from models.checkpoint import Checkpoint
+from models.encoder import TextEncoder, collate
+from models.runtime.base import Vectors
+
+# Sequences are padded within groups of this many, after sorting by length.
+_GROUP = 32
+
+
+@torch.inference_mode()
+def encode_sorted(encoder: TextEncoder, batch: Sequence[Sequence[int]], pad_id: int) -> Vectors:
+    """Sentence vectors of id lists, (n, dimension) float32; sorted by length so that little padding is computed.
+
+    The encoder must be in evaluation mode.
+    """
+    device = encoder.backbone.device
+    vectors = np.empty((len(batch), encoder.config.dimension), dtype=np.float32)
+    order = sorted(range(len(batch)), key=lambda row: len(batch[row]))
+    for start in range(0, len(order), _GROUP):
+        rows = order[start : start + _GROUP]
+        padded = collate([batch[row] for row in rows], pad_id).to(device)
+        vectors[rows] = encoder(padded).float().cpu().numpy()
+    return vectors
+
+
+class ReferenceRuntime:
+    """Runs a checkpoint's own modules."""
+
+    name = "reference-float32"
+
+    def __init__(self, checkpoint: Checkpoint, *, threads: int | None = None) -> None:
+        self._model = checkpoint.model
+        self._pad_id = checkpoint.tokenizer.pad_id
+        self.dimension = checkpoint.dimension
+        self.grounded_dimension = checkpoint.grounded_dimension
+        if threads is not None:
+            torch.set_num_threads(threads)
+
+    def encode(self, batch: Sequence[Sequence[int]]) -> Vectors:
+        """See `Runtime.encode`."""
+        return encode_sorted(self._model.encoder, batch, self._pad_id)
+
+    @torch.inference_mode()
+    def ground(self, sentences: Vectors) -> Vectors:
+        """See `Runtime.ground`.
+
+        Raises:
+            ValueError: the checkpoint has no grounding head.
+        """
+        if self._model.grounding is None:
+            raise ValueError("this checkpoint has no grounding head")
+        grounded: Vectors = self._model.grounding(torch.from_numpy(sentences)).numpy()
+        return grounded

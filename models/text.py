@@ -1,0 +1,98 @@
+"""From text to token ids: one rule for what counts as content, where to cut, and what was cut."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Encoding, Tokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from models.errors import CheckpointError, TextError
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenized:
+    """One text as the encoder takes it."""
+
+    ids: list[int]
+    """Token ids, special tokens included, at most `max_tokens`."""
+    dropped: int
+    """How many tokens were cut off; 0 where the whole text fits."""
+
+
+class TextTokenizer:
+    """A checkpoint's tokenizer without its mutable settings.
+
+    Hugging Face's fast tokenizers keep truncation and padding as state and fail with "Already borrowed" when
+    two threads change it. Here both stay off and the cut is made on the result, so one object serves all threads.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, *, max_tokens: int, pad_id: int) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+        self.max_tokens = max_tokens
+        self.pad_id = pad_id
+        self._content_limit = max_tokens - tokenizer.num_special_tokens_to_add(is_pair=False)
+
+    @classmethod
+    def from_directory(cls, directory: Path, *, max_tokens: int) -> "TextTokenizer":
+        """Read the tokenizer of a Hugging Face model directory.
+
+        Raises:
+            CheckpointError: there is no tokenizer, or only a slow one.
+        """
+        try:
+            loaded = AutoTokenizer.from_pretrained(directory)
+        except (OSError, ValueError, KeyError) as error:
+            raise CheckpointError(
+                f"{directory}: no tokenizer could be read ({type(error).__name__}). "
+                "Put the tokenizer.json of the base model beside the weights."
+            ) from error
+        if not isinstance(loaded, PreTrainedTokenizerFast):
+            raise CheckpointError(
+                f"{directory}: the tokenizer is {type(loaded).__name__}, which has no fast form. "
+                "Convert it to tokenizer.json first."
+            )
+        return cls(
+            Tokenizer.from_str(loaded.backend_tokenizer.to_str()),
+            max_tokens=max_tokens,
+            pad_id=loaded.pad_token_id or 0,
+        )
+
+    def encode(self, texts: Sequence[str]) -> list[Tokenized]:
+        """Token ids of each text, cut at `max_tokens`.
+
+        Raises:
+            TextError: a text has no token content, or holds a lone surrogate; `index` says which.
+        """
+        try:
+            encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        except (UnicodeEncodeError, TypeError) as error:
+            raise _not_unicode(texts) from error
+        return [self._finish(index, encoding) for index, encoding in enumerate(encodings)]
+
+    def to_json(self) -> str:
+        """The whole tokenizer as JSON; part of a checkpoint's fingerprint."""
+        return self._tokenizer.to_str()
+
+    def _finish(self, index: int, encoding: Encoding) -> Tokenized:
+        content = len(encoding)
+        if content == 0:
+            raise TextError(
+                index,
+                "the text has no content: nothing in it becomes a token "
+                "(empty, only spaces, or only invisible characters)",
+            )
+        encoding.truncate(self._content_limit)
+        whole = self._tokenizer.post_process(encoding)
+        return Tokenized(ids=whole.ids, dropped=max(0, content - self._content_limit))
+
+
+def _not_unicode(texts: Sequence[str]) -> TextError:
+    for index, text in enumerate(texts):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return TextError(index, "the text is not valid Unicode: it holds half of a surrogate pair")
+    return TextError(0, "the text could not be read as Unicode")

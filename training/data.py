@@ -1,0 +1,185 @@
+"""Training data, checked when it is opened: what does not fit is named with its line, before the first step."""
+
+import gzip
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.config import DataConfig
+from training.errors import DataError
+
+_TEXT, _PAIR, _CHOICE = 0, 1, 2  # keep the random streams of one seed apart
+
+
+@dataclass(frozen=True, slots=True)
+class PairBatch:
+    """Captions with the features of their images, row by row."""
+
+    captions: list[str]
+    features: NDArray[np.float32] | None
+    """(batch, width); None where the run uses no images"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """Text alone."""
+
+    lines: list[str]
+    seed: int
+
+    def batches(self, size: int) -> int:
+        """Batches in one pass; the last may be smaller."""
+        return -(-len(self.lines) // size)
+
+    def batch(self, index: int, size: int) -> list[str]:
+        """The index-th batch since the run began; each pass has its own order, drawn from the seed."""
+        passed, position = divmod(index, self.batches(size))
+        order = _order(self.seed, _TEXT, passed, len(self.lines))
+        return [self.lines[row] for row in order[position * size : (position + 1) * size]]
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionedImages:
+    """Images as features, each with its captions. A pass visits each image once, so no batch repeats one."""
+
+    captions: list[list[str]]
+    features: NDArray[np.float32] | None
+    """(images, width); None where the run uses no images"""
+    seed: int
+    rotate: bool
+    """Take another caption of each image at each pass, instead of one chosen for the whole run."""
+
+    def batches(self, size: int) -> int:
+        """Batches in one pass; the last may be smaller."""
+        return -(-len(self.captions) // size)
+
+    def batch(self, index: int, size: int) -> PairBatch:
+        """The index-th batch since the run began."""
+        passed, position = divmod(index, self.batches(size))
+        order = _order(self.seed, _PAIR, passed, len(self.captions))
+        rows = order[position * size : (position + 1) * size]
+        turn = passed if self.rotate else 0
+        choice = _order(self.seed, _CHOICE, 0, len(self.captions))
+        chosen = [self.captions[row][(choice[row] + turn) % len(self.captions[row])] for row in rows]
+        return PairBatch(chosen, self.features[rows] if self.features is not None else None)
+
+
+@lru_cache(maxsize=4)  # the text's, the captions' and the choice of captions; a pass asks for the same one each time
+def _order(seed: int, stream: int, passed: int, size: int) -> NDArray[np.int64]:
+    return np.random.default_rng((seed, stream, passed)).permutation(size)
+
+
+def open_text(path: Path, seed: int) -> Sentences:
+    """Read sentences, one a line, plain or gzip.
+
+    Raises:
+        DataError: the file is missing, not UTF-8, or has an empty line; with the line number.
+    """
+    lines = []
+    for number, line in _lines(path):
+        if not line.strip():
+            raise DataError(f"{path}, line {number}: the line is empty. Remove it; each line must be a sentence.")
+        lines.append(line)
+    if not lines:
+        raise DataError(f"{path}: no sentences in it.")
+    return Sentences(lines, seed)
+
+
+def open_pairs(config: DataConfig, root: Path, seed: int) -> CaptionedImages:
+    """Read captions, and image features where there are any, and join them by image id.
+
+    Raises:
+        DataError: a file is missing or malformed, or an image lacks captions or features.
+    """
+    if config.captions is None:
+        raise DataError("data.captions is not set.")
+    captions_path = root / config.captions
+    captions = read_captions(captions_path)
+    wanted = read_ids(root / config.split) if config.split is not None else list(captions)
+    for name in wanted:
+        if name not in captions:
+            raise DataError(f"{captions_path}: no caption for the image {name}, which the split lists.")
+    return CaptionedImages(
+        captions=[captions[name] for name in wanted],
+        features=_features_of(wanted, root / config.features) if config.features is not None else None,
+        seed=seed,
+        rotate=config.captions_per_image == "all",
+    )
+
+
+def _features_of(wanted: list[str], path: Path) -> NDArray[np.float32]:
+    ids, features = read_features(path)
+    row_of = {name: row for row, name in enumerate(ids)}
+    for name in wanted:
+        if name not in row_of:
+            raise DataError(
+                f"{path}: no features for the image {name}, which has captions. "
+                "Make its features, or list the images to use in data.split."
+            )
+    return features[[row_of[name] for name in wanted]]
+
+
+def read_captions(path: Path) -> dict[str, list[str]]:
+    """Captions of each image, in file order, from Flickr8k's form `image.jpg#number<TAB>caption`."""
+    captions: dict[str, list[str]] = {}
+    for number, line in _lines(path):
+        name, tab, caption = line.partition("\t")
+        image, mark, _ = name.rpartition("#")
+        if not (tab and mark):
+            raise DataError(f"{path}, line {number}: expected image.jpg#number, a tab and a caption.")
+        if not caption.strip():
+            raise DataError(f"{path}, line {number}: the caption is empty. Remove the line.")
+        captions.setdefault(image, []).append(caption.strip())
+    if not captions:
+        raise DataError(f"{path}: no captions in it.")
+    return captions
+
+
+def read_features(path: Path) -> tuple[list[str], NDArray[np.float32]]:
+    """Image ids and their features (n, width) from an npz with `image_ids` and `features`."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            ids, features = file["image_ids"], file["features"].astype(np.float32)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file.") from error
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: expected an npz with the arrays image_ids and features ({error}).") from error
+    if features.ndim != 2 or len(ids) != len(features):
+        raise DataError(f"{path}: {len(ids)} image ids do not match features of shape {features.shape}.")
+    finite = np.isfinite(features).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise DataError(f"{path}, row {row}: the features of {ids[row]} hold NaN or infinity. Make them again.")
+    return [str(name) for name in ids], features
+
+
+def read_ids(path: Path) -> list[str]:
+    """Image ids, one a line."""
+    names = []
+    for number, line in _lines(path):
+        if not line.strip():
+            raise DataError(f"{path}, line {number}: the line is empty. Remove it.")
+        names.append(line.strip())
+    if len(set(names)) != len(names):
+        raise DataError(f"{path}: an image id is listed twice.")
+    return names
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers, from 1, without the line end."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
+                try:
+                    yield number, raw.decode("utf-8").rstrip("\r\n")
+                except UnicodeDecodeError as error:
+                    raise DataError(f"{path}, line {number}: not UTF-8. Convert the file first.") from error
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file. Is MCSE_DATA the folder of your data?") from error
+    except (OSError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read ({error}).") from error

@@ -1,0 +1,61 @@
+"""From a trained model to a bundle that the service, transformers and sentence-transformers open."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.bundle import save_bundle
+from models.mcse import MCSE
+from training.build import Trainee
+from training.card import model_card
+from training.checkpoint import Progress
+from training.config import TrainConfig
+from training.evaluate import Evaluator, Scores
+from training.progress import Display
+
+
+def export(
+    config: TrainConfig, trainee: Trainee, evaluator: Evaluator, progress: Progress, target: Path, display: Display
+) -> Scores:
+    """Score the model as it will be read back, and write its bundle.
+
+    Returns:
+        The scores, which also stand in `mcse.json` and the model card.
+    """
+    if config.run.export_precision == "float16":
+        round_to_half(trainee.model)
+    with display.evaluating() as line:
+        scores = evaluator.all(line.on_set)
+    card = _facts(config, progress, scores)
+    save_bundle(
+        target,
+        trainee.model.cpu(),
+        tokenizer_from=trainee.base.path,
+        card=card,
+        readme=model_card(card),
+        precision=config.run.export_precision,
+    )
+    return scores
+
+
+@torch.no_grad()
+def round_to_half(model: MCSE) -> None:
+    """Give every weight the value it has after a trip through half precision."""
+    for parameter in model.parameters():
+        parameter.copy_(parameter.half().float())
+
+
+def _facts(config: TrainConfig, progress: Progress, scores: Scores) -> dict[str, Any]:
+    return {
+        "base_model": config.model.base,
+        "training": {
+            "config": config.to_dict(),
+            "steps": progress.step,
+            "kept_step": progress.best_step if config.evaluation.keep == "best" else progress.step,
+            "stsb_dev": progress.best_score,
+            "versions": {name: version(name) for name in ("torch", "transformers")},
+        },
+        "scores": scores.to_dict(),
+    }

@@ -1,0 +1,70 @@
+"""The directory of a run: what it was asked for, what it measured, where it stands, what it made.
+
+`config.json`: every setting; `metrics.jsonl`: one object a step or evaluation; `state.pt` and `best.safetensors`: see
+`training.checkpoint`; `bundle/`: the finished model.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from models.files import write_durably
+from training.checkpoint import STATE
+from training.config import TrainConfig
+from training.errors import TrainingError
+
+
+class RunDirectory:
+    """Writes the files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.bundle = path / "bundle"
+        self._config = path / "config.json"
+        self._metrics = path / "metrics.jsonl"
+
+    def prepare(self, config: TrainConfig, *, resume: bool) -> None:
+        """Make the directory for a new run, or check that the old one can go on with these settings.
+
+        Raises:
+            TrainingError: it belongs to another run, or there is nothing to resume.
+        """
+        if resume:
+            self._check_same(config)
+            return
+        if (self.path / STATE).exists() or self.bundle.exists():
+            raise TrainingError(
+                f"{self.path}: a run is there already. Go on with it by --resume, or give another --output."
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_durably(self._config, json.dumps(config.to_dict(), indent=2).encode() + b"\n")
+        self._metrics.write_text("")
+
+    def log(self, record: Mapping[str, Any]) -> None:
+        """Append one record to `metrics.jsonl`."""
+        with self._metrics.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def forget_after(self, step: int) -> None:
+        """Drop records of steps that a resumed run will take again."""
+        lines = self._metrics.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+        write_durably(self._metrics, "".join(kept).encode())
+
+    def _check_same(self, config: TrainConfig) -> None:
+        if not (self.path / STATE).exists() or not self._config.exists():
+            raise TrainingError(f"{self.path}: nothing to resume. Start the run without --resume.")
+        before = json.loads(self._config.read_bytes())
+        now = json.loads(json.dumps(config.to_dict()))
+        if before != now:
+            changed = [
+                f"{table}.{key}"
+                for table, settings in now.items()
+                for key, value in settings.items()
+                if before[table].get(key) != value
+            ]
+            raise TrainingError(
+                f"{self.path}: the run was started with other settings ({', '.join(changed)}). "
+                "Put them back, or start a new run in another --output."
+            )
