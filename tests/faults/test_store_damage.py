@@ -1,0 +1,190 @@
+"""A damaged data directory is refused with a reason, or answers as before: never wrongly.
+
+The places are drawn from a seed, MCSE_TEST_SEED; MCSE_TEST_MUTATIONS sets how many there are.
+"""
+
+import os
+import random
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import TypeAlias
+
+import apsw
+import numpy as np
+import pytest
+
+from service.errors import StoreError
+from service.search.collections import Collections
+from service.search.database import FILE
+from service.search.points import Point
+
+SEED = int(os.environ.get("MCSE_TEST_SEED", "1"))
+MUTATIONS = int(os.environ.get("MCSE_TEST_MUTATIONS", "60"))
+PAGE = 4096
+POINTS = 60
+
+State: TypeAlias = list[object]
+Damage: TypeAlias = Callable[[bytearray, random.Random], None]
+
+
+def open_data(data_dir: Path) -> Collections:
+    return Collections.open(data_dir, fingerprint="f" * 64, dimensions={"sentence": 64}, max_points=1_000)
+
+
+def everything(collections: Collections) -> State:
+    """All that a caller can learn."""
+    state: State = []
+    for info in collections.list():
+        collection = collections.get(info.name)
+        points = collection.get(range(POINTS))
+        queries = np.eye(64, dtype=np.float32)[:4]
+        state += [info, [(point.id, point.vector.tobytes(), point.text, point.metadata) for point in points]]
+        state.append(collection.search(queries, 20))
+    return state
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[State]]:
+    """A data directory copied while it was open, log and all, and its states after each commit."""
+    live, copy = tmp_path_factory.mktemp("live"), tmp_path_factory.mktemp("copy") / "data"
+    rng = np.random.default_rng(SEED)
+    states: list[State] = []
+    with closing(open_data(live)):
+        pass  # so that the tables are in the file and not in the log
+    with closing(open_data(live)) as collections:
+        states.append(everything(collections))
+        cats = collections.create("cats", space="sentence", description="of cats")
+        states.append(everything(collections))
+        for start in range(0, POINTS, 10):
+            vectors = rng.standard_normal((10, 64), dtype=np.float32)
+            cats.upsert([Point(start + i, vectors[i], f"cat number {start + i}", {"n": i}) for i in range(10)])
+            states.append(everything(collections))
+        shutil.copytree(live, copy)
+    return copy, states
+
+
+@pytest.fixture
+def closed(whole: tuple[Path, list[State]], tmp_path: Path) -> tuple[Path, State]:
+    """A copy that was closed properly, so that everything is in one file, and what it holds."""
+    data_dir = tmp_path / "data"
+    shutil.copytree(whole[0], data_dir)
+    open_data(data_dir).close()
+    return data_dir, whole[1][-1]
+
+
+def flip_bit(content: bytearray, draw: random.Random) -> None:
+    content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+
+
+def zero_page(content: bytearray, draw: random.Random) -> None:
+    start = draw.randrange(len(content) // PAGE) * PAGE
+    content[start : start + PAGE] = bytes(PAGE)
+
+
+def truncate(content: bytearray, draw: random.Random) -> None:
+    del content[draw.randrange(len(content)) :]
+
+
+def state_or_refusal(data_dir: Path) -> State | None:
+    """What the directory holds, or None if it was refused with a sentence that names the file."""
+    try:
+        with closing(open_data(data_dir)) as collections:
+            return everything(collections)
+    except StoreError as refusal:
+        named = str(data_dir / FILE) in str(refusal)
+    assert named
+    return None
+
+
+@pytest.mark.parametrize("damage", [flip_bit, zero_page, truncate])
+def test_a_damaged_file_is_refused_or_harmless(closed: tuple[Path, State], damage: Damage) -> None:
+    data_dir, before = closed
+    content = (data_dir / FILE).read_bytes()
+    draw = random.Random(SEED)
+    refused = 0
+    for mutation in range(MUTATIONS):
+        changed = bytearray(content)
+        damage(changed, draw)
+        (data_dir / FILE).write_bytes(changed)
+        state = state_or_refusal(data_dir)
+        assert state in (None, before), f"seed {SEED}, mutation {mutation}"
+        refused += state is None
+        for leftover in data_dir.glob("*-*"):
+            leftover.unlink()
+    assert refused > MUTATIONS // 3
+
+
+@pytest.mark.parametrize("damage", [flip_bit, zero_page, truncate])
+def test_a_damaged_log_is_refused_or_gives_a_state_that_was_once_committed(
+    whole: tuple[Path, list[State]], tmp_path: Path, damage: Damage
+) -> None:
+    """SQLite cannot tell the damaged end of a log from a write that was cut short, so it goes back to before it."""
+    copy, states = whole
+    draw = random.Random(SEED)
+    for mutation in range(MUTATIONS // 3):
+        data_dir = tmp_path / str(mutation)
+        shutil.copytree(copy, data_dir)
+        (data_dir / f"{FILE}-shm").unlink()
+        log = data_dir / f"{FILE}-wal"
+        changed = bytearray(log.read_bytes())
+        damage(changed, draw)
+        log.write_bytes(changed)
+        assert state_or_refusal(data_dir) in (None, *states), f"seed {SEED}, mutation {mutation}"
+
+
+def test_the_undamaged_copies_are_whole(whole: tuple[Path, list[State]], closed: tuple[Path, State]) -> None:
+    assert state_or_refusal(closed[0]) == whole[1][-1]
+
+
+def test_one_bit_of_one_vector_is_named(closed: tuple[Path, State]) -> None:
+    data_dir, _ = closed
+    content = bytearray((data_dir / FILE).read_bytes())
+    place = content.index(b"cat number 17") + 40  # the vector comes after the text
+    content[place] ^= 1
+    (data_dir / FILE).write_bytes(content)
+    with pytest.raises(StoreError, match=r"store.sqlite3 cannot be used \(row 18 is damaged\): check"):
+        open_data(data_dir)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a database, but long enough to be looked at" * 100], ids=["empty", "text"]
+)
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(StoreError, match=FILE):
+        open_data(tmp_path)
+    assert (tmp_path / FILE).read_bytes() == content
+
+
+def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with closing(apsw.Connection(str(tmp_path / FILE))) as foreign:
+        foreign.execute("CREATE TABLE points (x); INSERT INTO points VALUES (1)")
+    before = (tmp_path / FILE).read_bytes()
+    with pytest.raises(StoreError, match="is not a store of this service: move it away"):
+        open_data(tmp_path)
+    assert (tmp_path / FILE).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("DELETE FROM points WHERE id = 3", 'collection "cats" has 59 points, its count says 60'),
+        ("UPDATE points SET text = 'another' WHERE id = 3", "row 4 is damaged"),
+        ("UPDATE points SET vector = zeroblob(256) WHERE id = 3", "row 4 is damaged"),
+        ("UPDATE points SET id = '3' WHERE id = 3", "row 4 is damaged"),
+        ("UPDATE points SET metadata = NULL WHERE id = 3", "row 4 is damaged"),
+        ("UPDATE points SET collection = 9 WHERE id = 3", "row 4 is damaged"),
+        ("DELETE FROM collections", "row 1 is damaged"),
+        ("UPDATE collections SET metric = 'dot'", "collection number 1 is damaged"),
+        ("UPDATE collections SET description = NULL", "collection number 1 is damaged"),
+    ],
+)
+def test_a_change_behind_our_back_is_refused(closed: tuple[Path, State], change: str, reason: str) -> None:
+    data_dir, _ = closed
+    with closing(apsw.Connection(str(data_dir / FILE))) as other:
+        other.execute(change)
+    with pytest.raises(StoreError) as refusal:
+        open_data(data_dir)
+    assert reason in str(refusal.value)

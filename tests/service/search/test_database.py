@@ -1,0 +1,145 @@
+"""One file, one process, one writer; failures named."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+
+from service.errors import StoreError, Unavailable
+from service.search.database import FILE, READERS, Database
+
+REPOSITORY = Path(__file__).parents[3]
+OPEN = """
+import sys
+from pathlib import Path
+from service.search.database import Database
+Database.open(Path(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with closing(Database.open(tmp_path)) as opened:
+        yield opened
+
+
+def add(connection: apsw.Connection, *names: str) -> None:
+    for name in names:
+        connection.execute(
+            "INSERT INTO collections (name, space, metric, dimension, fingerprint, created_at, digest)"
+            " VALUES (?, 's', 'dot', 1, 'f', 'now', x'00')",
+            (name,),
+        )
+
+
+def names(database: Database) -> list[str]:
+    with database.reading() as connection:
+        return [str(name) for (name,) in connection.execute("SELECT name FROM collections ORDER BY name")]
+
+
+def test_every_commit_reaches_the_disk(database: Database) -> None:
+    with database.writing() as connection:
+        found = [connection.pragma(name) for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")]
+    assert found == ["wal", 2, 1, 5_000]
+
+
+def test_a_disk_that_cannot_do_a_wal_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.search.database.PRAGMAS", (("page_size", 3),))
+    with pytest.raises(StoreError, match="page_size is 4096 where 3 is needed"):
+        Database.open(tmp_path)
+
+
+def test_a_failed_transaction_leaves_nothing_behind(database: Database) -> None:
+    with pytest.raises(apsw.ConstraintError), database.writing() as connection:
+        add(connection, "lost", "lost")
+    assert names(database) == []
+    with database.writing() as connection:
+        add(connection, "kept")
+    assert names(database) == ["kept"]
+
+
+def test_reads_do_not_wait_for_a_write_and_do_not_see_half_of_it(database: Database) -> None:
+    with database.writing() as connection:
+        add(connection, "new")
+        assert names(database) == []
+    assert names(database) == ["new"]
+
+
+def test_readers_cannot_write(database: Database) -> None:
+    with pytest.raises(Unavailable), database.reading() as connection:
+        add(connection, "no")
+
+
+def test_more_readers_than_connections_take_turns(database: Database) -> None:
+    answers: list[list[str]] = []
+    threads = [threading.Thread(target=lambda: answers.append(names(database))) for _ in range(4 * READERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [[]] * len(threads)
+
+
+def test_a_second_process_is_refused(database: Database) -> None:
+    second = subprocess.run(
+        [sys.executable, "-c", OPEN, str(database.path.parent)],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        timeout=60,
+    )
+    assert second.returncode == 1
+    assert f"StoreError: {database.path.parent} is in use by another process: stop that one" in second.stderr
+
+
+def test_a_second_opening_in_the_same_process_is_refused_too(database: Database) -> None:
+    with pytest.raises(StoreError, match="in use by another process"):
+        Database.open(database.path.parent)
+
+
+def test_closing_lets_the_next_one_in_and_leaves_one_whole_file(tmp_path: Path) -> None:
+    for round_ in range(3):
+        with closing(Database.open(tmp_path)) as database, database.writing() as connection:
+            add(connection, str(round_))
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", FILE]
+
+
+def test_a_closed_database_is_unavailable(tmp_path: Path) -> None:
+    database = Database.open(tmp_path)
+    database.close()
+    database.close()
+    with pytest.raises(Unavailable):
+        names(database)
+    with pytest.raises(Unavailable), database.writing():
+        pass
+    assert not database.is_writable()
+
+
+def test_a_creation_that_was_cut_short_is_begun_anew(tmp_path: Path) -> None:
+    (tmp_path / FILE).with_suffix(".new").write_bytes(b"half a file")
+    with closing(Database.open(tmp_path)) as database:
+        assert names(database) == []
+
+
+def test_a_log_without_its_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / f"{FILE}-wal").write_bytes(b"x")
+    with pytest.raises(StoreError, match=r"is missing but its log store.sqlite3-wal is there"):
+        Database.open(tmp_path)
+
+
+@pytest.mark.parametrize("where", ["data", "data/below"])
+def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path: Path, where: str) -> None:
+    (tmp_path / "data").write_text("not a directory")
+    with pytest.raises(StoreError, match="cannot be used"):
+        Database.open(tmp_path / where)
+
+
+def test_a_directory_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(StoreError, match="cannot be used"):
+        Database.open(tmp_path)
