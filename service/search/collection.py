@@ -135,18 +135,15 @@ class Collection:
     def _search_once(self, queries: NDArray[np.float32], limit: int, lowest: float) -> list[list[Hit]] | None:
         """Hits, or None if a point was replaced or deleted between the look at the index and the look at the store."""
         scores, numbers = self._index.search(queries, limit)
-        kept = scores.astype(np.float64) >= lowest
-        wanted = np.unique(numbers[kept])
-        points = self._store.points_by_row(wanted)
+        answers = [
+            [(row, score) for row, score in zip(*pair, strict=True) if score >= lowest]
+            for pair in zip(numbers.tolist(), scores.tolist(), strict=True)
+        ]
+        wanted = {row for answer in answers for row, _ in answer}
+        points = self._store.points_by_row(np.array(sorted(wanted), np.int64))
         if len(points) < len(wanted):
             return None
-        return [
-            [
-                _hit(points[row], score)
-                for row, score in zip(its_rows[its].tolist(), its_scores[its].tolist(), strict=True)
-            ]
-            for its_rows, its_scores, its in zip(numbers, scores, kept, strict=True)
-        ]
+        return [[_hit(points[row], score) for row, score in answer] for answer in answers]
 
     def _scaled(self, given: NDArray[np.float32], what: str) -> NDArray[np.float32]:
         return vectors.unit(given, what) if self._info.metric == COSINE else given

@@ -23,7 +23,8 @@ WAL_LIMIT_BYTES = 64 * 1024 * 1024  # the log is cut back to this size after a c
 PRAGMAS = (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("cell_size_check", 1))
 
 OUT_OF_ROOM = {apsw.SQLITE_FULL, apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE}
-BROKEN = (
+DISK_FAILURES = (
+    apsw.FullError,
     apsw.IOError,
     apsw.ReadOnlyError,
     apsw.CantOpenError,
@@ -69,6 +70,8 @@ class Database:
             schema.check(writer, path)
             _configure(writer, path)
             schema.migrate(writer)
+            if writer.pragma("integrity_check") != "ok":
+                raise StoreError(f"{path} has damaged pages: restore it from a backup, or move it away to start empty.")
             readers = [
                 resources.enter_context(closing(apsw.Connection(str(path), apsw.SQLITE_OPEN_READONLY)))
                 for _ in range(READERS)
@@ -83,15 +86,10 @@ class Database:
 
         Raises StorageFull or Unavailable when the disk does not take it.
         """
-        with self._lock, _answering_failure():
+        with self._lock:
             self._last_write_failed = True
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
+            with _transaction(self._writer, "BEGIN IMMEDIATE"):
                 yield self._writer
-                self._writer.execute("COMMIT")
-            finally:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
             self._last_write_failed = False
 
     @contextmanager
@@ -99,12 +97,8 @@ class Database:
         """One unchanging view of what is committed; raises Unavailable when the disk cannot be read."""
         reader = self._readers.get()
         try:
-            with _answering_failure():
-                reader.execute("BEGIN")
-                try:
-                    yield reader
-                finally:
-                    reader.execute("ROLLBACK")
+            with _transaction(reader, "BEGIN"):
+                yield reader
         finally:
             self._readers.put(reader)
 
@@ -141,10 +135,16 @@ def refusing_damage(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _answering_failure() -> Iterator[None]:
+def _transaction(connection: apsw.Connection, begin: str) -> Iterator[None]:
     try:
-        yield
-    except (apsw.FullError, *BROKEN) as error:
+        connection.execute(begin)
+        try:
+            yield
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+    except DISK_FAILURES as error:
         if getattr(error, "extendedresult", None) in OUT_OF_ROOM:
             raise StorageFull(
                 "The disk has no room for this write; nothing of it was kept. Free some space."

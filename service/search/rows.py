@@ -1,5 +1,6 @@
 """How a point becomes a row of the store and back, and the digest that tells a damaged row from a good one."""
 
+import struct
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
@@ -86,12 +87,10 @@ def unpack(row: Row) -> StoredPoint:
 
 
 def digest_of(*parts: bytes | None) -> bytes:
-    """16 bytes of BLAKE2b; each part goes in behind its length, so that no two lists of parts look the same."""
-    state = blake2b(digest_size=DIGEST_BYTES)
-    for part in parts:
-        length = -1 if part is None else len(part)
-        state.update(length.to_bytes(8, "little", signed=True) + (part or b""))
-    return state.digest()
+    """16 bytes of BLAKE2b; the number of parts and their lengths go first, so that no two lists look the same."""
+    lengths = [-1 if part is None else len(part) for part in parts]
+    head = struct.pack(f"<{len(parts) + 1}q", len(parts), *lengths)
+    return blake2b(b"".join([head, *filter(None, parts)]), digest_size=DIGEST_BYTES).digest()
 
 
 def check_ids(ids: Sequence[PointId], what: str) -> None:

@@ -157,13 +157,11 @@ class Store:
     def blocks(self) -> Iterator[Block]:
         """Every point of every collection by ascending row number; for start-up.
 
-        Pages, digests and counts are checked on the way; raises Unavailable at the first damage.
+        Digests and counts are checked on the way; raises Unavailable at the first damage.
         """
         infos = self.collections()
         counts: Counter[int] = Counter()
         with self._database.reading() as connection:
-            if connection.pragma("integrity_check") != "ok":
-                raise Unavailable("its pages are damaged")
             cursor = _rows(connection.execute(SELECT_ROWS + "ORDER BY row"))
             while rows := list(islice(cursor, BLOCK)):
                 counts.update(row.collection for row in rows)

@@ -10,7 +10,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from service.errors import StoreError, Unavailable
+from service.errors import StorageFull, StoreError, Unavailable
 from service.search.database import FILE, READERS, Database
 
 REPOSITORY = Path(__file__).parents[3]
@@ -143,3 +143,19 @@ def test_a_directory_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None
     (tmp_path / FILE).mkdir()
     with pytest.raises(StoreError, match="cannot be used"):
         Database.open(tmp_path)
+
+
+def test_a_full_file_refuses_the_write_and_serves_on(database: Database) -> None:
+    with database.writing() as connection:
+        add(connection, "kept")
+        connection.pragma("max_page_count", 1)  # SQLite takes the present size, if that is more
+    with (
+        pytest.raises(StorageFull, match="no room for this write; nothing of it was kept"),
+        database.writing() as connection,
+    ):
+        add(connection, *(f"{number:01000}" for number in range(100)))
+    assert names(database) == ["kept"]
+    assert database.is_writable()
+    with database.writing() as connection:
+        add(connection, "small")
+    assert names(database) == ["kept", "small"]

@@ -183,7 +183,7 @@ def test_searching_while_rows_come_and_go_gives_no_wrong_answer(vectors: Make) -
     assert len(index) == pinned
 
 
-def test_the_room_of_faiss_is_only_entered_here() -> None:
+def test_nothing_else_in_the_room_imports_faiss() -> None:
     assert "faiss" in sys.modules["service.search.index"].__dict__
     others = [name for name in sys.modules if name.startswith("service.search.") and not name.endswith(".index")]
     assert not [name for name in others if "faiss" in sys.modules[name].__dict__]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from service.search.rows import NewRow, pack
 from service.search.store import Store
 
 INFO = CollectionInfo("cats", "sentence", "dot", 2, "model", "flat", "about cats", "2026-01-01T00:00:00Z", 0)
+DOGS = replace(INFO, name="dogs")
 LIMIT = 1_000
 STRANGE_IDS: list[PointId] = [
     "1", 1, -1, 2**63 - 1, -(2**63), "", " ", "'; DROP TABLE points; --", '"', "\0", "a\0b", "a", "../../etc/passwd",
@@ -88,19 +90,15 @@ def test_over_the_limit_nothing_of_the_batch_is_kept(store: Store, cats: int) ->
 
 
 def test_the_limit_is_for_all_collections_together(store: Store, cats: int) -> None:
-    dogs = store.create_collection(CollectionInfo("dogs", *list(vars_of(INFO))[1:]))  # type: ignore[arg-type]
+    dogs = store.create_collection(DOGS)
     store.upsert(cats, points(["a", "b"]), 3)
     with pytest.raises(StorageFull):
         store.upsert(dogs, points(["a", "b"]), 3)
     assert store.count(dogs) == 0
 
 
-def vars_of(info: CollectionInfo) -> Iterator[object]:
-    return (getattr(info, name) for name in CollectionInfo.__slots__)
-
-
 def test_collections_do_not_see_each_other(store: Store, cats: int) -> None:
-    dogs = store.create_collection(CollectionInfo("dogs", *list(vars_of(INFO))[1:]))  # type: ignore[arg-type]
+    dogs = store.create_collection(DOGS)
     store.upsert(cats, points(["a"], "cat"), LIMIT)
     store.upsert(dogs, points(["a"], "dog"), LIMIT)
     assert store.points_by_id(dogs, ["a"])[0].text == "dog"
@@ -117,7 +115,7 @@ def test_deleting_twice_deletes_once(store: Store, cats: int) -> None:
 
 def test_blocks_bring_every_row_once_in_order(store: Store, cats: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.search.store.BLOCK", 4)
-    dogs = store.create_collection(CollectionInfo("dogs", *list(vars_of(INFO))[1:]))  # type: ignore[arg-type]
+    dogs = store.create_collection(DOGS)
     for start in range(0, 10, 2):
         store.upsert((cats, dogs)[start // 2 % 2], points([start, start + 1]), LIMIT)
     blocks = list(store.blocks())
