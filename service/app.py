@@ -43,6 +43,7 @@ def create_app(settings: Settings, *, checkpoint: ServedModel | None = None, run
         app.state.services = services
         try:
             services.metrics.announce_routes(_routes(ROUTERS))
+            app.openapi()  # FastAPI finishes its routes at their first use, which would hold the first callers up
             await _warm_up(services)
             yield
         finally:
@@ -132,9 +133,10 @@ def _dimensions(model: ServedModel) -> dict[str, int]:
     return {"sentence": model.dimension, "grounded": model.grounded_dimension}
 
 
-def _routes(routers: tuple[APIRouter, ...]) -> list[tuple[str, str]]:
+def _routes(routers: tuple[APIRouter, ...]) -> list[tuple[str, str, int]]:
+    """(path, method, status of success) of every route."""
     return [
-        (route.path, method)
+        (route.path, method, route.status_code or 200)
         for router in routers
         for route in router.routes
         if isinstance(route, APIRoute)

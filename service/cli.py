@@ -2,6 +2,7 @@
 
 import http.client
 import inspect
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, get_args
@@ -25,9 +26,10 @@ def serve(**flags: Any) -> None:
     with _one_sentence_on_failure():
         settings = load_settings(**{name: value for name, value in flags.items() if value is not None})
 
+        started = time.monotonic()  # the imports are a good part of what an operator waits for
         from service import server
 
-        server.serve(settings)
+        server.serve(settings, started)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from service.app import create_app
 from service.errors import AddressError
 from service.protocol import limited_protocol
+from service.services import Services
 from service.settings import Settings
 from service.telemetry.logs import configure_logs
 
@@ -22,9 +23,11 @@ BACKLOG = 1024
 log = structlog.get_logger()
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; raises StartError when the service cannot start."""
-    started = time.monotonic()
+def serve(settings: Settings, started: float) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; raises StartError when the service cannot start.
+
+    `started` is the monotonic time from which the ready line counts.
+    """
     configure_logs(settings.log_level)
     listener = _listen(settings)  # before the model is loaded: a taken port is told at once
     try:
@@ -36,28 +39,33 @@ def serve(settings: Settings) -> None:
 async def _run(app: FastAPI, settings: Settings, listener: socket.socket, started: float) -> None:
     """The lifespan is entered here and not by uvicorn, which turns its failure into a traceback."""
     async with app.router.lifespan_context(app):
-        host, port = listener.getsockname()[:2]
-        log.info(
-            "ready",
-            url=f"http://{host}:{port}",
-            model=app.state.services.model.name,
-            fingerprint=app.state.services.model.fingerprint,
-            seconds=round(time.monotonic() - started, 2),
-        )
-        await DrainingServer(app, _config(app, settings)).serve(sockets=[listener])
+        await DrainingServer(_config(app, settings), app.state.services, started).serve(sockets=[listener])
     log.info("stopped")
 
 
 class DrainingServer(uvicorn.Server):
     """Readiness turns false before the last requests are finished; a finished drain exits with 0."""
 
-    def __init__(self, app: FastAPI, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, services: Services, started: float) -> None:
         super().__init__(config)
-        self._app = app
+        self._services = services
+        self._started = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say that requests are answered from now on."""
+        await super().startup(sockets)
+        host, port = (sockets or [])[0].getsockname()[:2]
+        log.info(
+            "ready",
+            url=f"http://{host}:{port}",
+            model=self._services.model.name,
+            fingerprint=self._services.model.fingerprint,
+            seconds=round(time.monotonic() - self._started, 2),
+        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Runs at SIGTERM."""
-        self._app.state.services.health.draining = True
+        self._services.health.draining = True
         log.info("draining")
         await super().shutdown(sockets)
 

@@ -11,9 +11,9 @@ from service.errors import InvalidInput
 from service.record import Record, record_of
 from service.services import Services, services_of
 
-# For the API description: every route can answer these in one shape.
+# For the API description: every route answers every error in one shape. 422 is named to replace FastAPI's own.
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorAnswer} for status in (400, 404, 409, 413, 415, 422, 424, 429, 503, 504, 507)
+    status: {"model": ErrorAnswer, "description": "Refused or failed"} for status in ("4XX", 422, "5XX")
 }
 
 

@@ -49,10 +49,10 @@ class Metrics:
         for reason in REFUSALS:
             self.refused.labels(reason)
 
-    def announce_routes(self, routes: list[tuple[str, str]]) -> None:
-        """Show a zero for the success of each (route, method)."""
-        for route, method in routes:
-            self.requests.labels(route, method, "200")
+    def announce_routes(self, routes: list[tuple[str, str, int]]) -> None:
+        """Show a zero for each (route, method, status of success)."""
+        for route, method, status in routes:
+            self.requests.labels(route, method, str(status))
 
     def set_points(self, counts: dict[str, int]) -> None:
         """Replace the collection sizes, so that a dropped collection disappears."""

@@ -5,7 +5,7 @@ from service.telemetry.metrics import REFUSALS, STAGES, Metrics
 
 def test_every_series_is_there_before_the_first_event() -> None:
     metrics = Metrics()
-    metrics.announce_routes([("/embed", "POST")])
+    metrics.announce_routes([("/embed", "POST", 200)])
     families = {each.name: each for each in text_string_to_metric_families(metrics.render().decode())}
     stages = {sample.labels["stage"] for sample in families["mcse_stage_seconds"].samples}
     reasons = {sample.labels["reason"] for sample in families["mcse_refused"].samples}
