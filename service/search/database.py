@@ -87,10 +87,13 @@ class Database:
         Raises StorageFull or Unavailable when the disk does not take it.
         """
         with self._lock:
-            self._last_write_failed = True
-            with _transaction(self._writer, "BEGIN IMMEDIATE"):
-                yield self._writer
-            self._last_write_failed = False
+            committed = False
+            try:
+                with _transaction(self._writer, "BEGIN IMMEDIATE"):
+                    yield self._writer
+                committed = True
+            finally:
+                self._last_write_failed = not committed
 
     @contextmanager
     def reading(self) -> Iterator[apsw.Connection]:

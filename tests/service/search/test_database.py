@@ -159,3 +159,8 @@ def test_a_full_file_refuses_the_write_and_serves_on(database: Database) -> None
     with database.writing() as connection:
         add(connection, "small")
     assert names(database) == ["kept", "small"]
+
+
+def test_whether_writes_work_is_known_without_waiting_for_one(database: Database) -> None:
+    with database.writing():
+        assert database.is_writable()
