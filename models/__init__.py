@@ -1,10 +1,17 @@
-"""What training and serving share: the network, its checkpoint format, the runtime."""
+"""What training and serving share: the network, its checkpoint format, the runtime.
 
-from models.checkpoint import Checkpoint
-from models.errors import CheckpointError, TextError
-from models.loader import load
-from models.runtime import ReferenceRuntime, Runtime
-from models.text import TextTokenizer, Tokenized
+The names below are loaded when first used, so that a command's --help does not wait for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from models.checkpoint import Checkpoint
+    from models.errors import CheckpointError, TextError
+    from models.loader import load
+    from models.runtime import ReferenceRuntime, Runtime
+    from models.text import TextTokenizer, Tokenized
 
 __all__ = [
     "Checkpoint",
@@ -16,3 +23,20 @@ __all__ = [
     "Tokenized",
     "load",
 ]
+
+_HOME = {
+    "Checkpoint": "models.checkpoint",
+    "CheckpointError": "models.errors",
+    "ReferenceRuntime": "models.runtime",
+    "Runtime": "models.runtime",
+    "TextError": "models.errors",
+    "TextTokenizer": "models.text",
+    "Tokenized": "models.text",
+    "load": "models.loader",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

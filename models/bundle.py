@@ -76,7 +76,7 @@ def verify_manifest(directory: Path) -> None:
     """Check every file of a bundle against its digest.
 
     Raises:
-        CheckpointError: a file is missing, added or changed; the message names it.
+        CheckpointError: a listed file is missing or changed; the message names it.
     """
     digests = read_json(directory / MANIFEST).get("sha256")
     if not isinstance(digests, dict):

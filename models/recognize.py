@@ -5,6 +5,7 @@ reason is kept beside the choice and shown by `mcse verify`, the log and `/info`
 """
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from models.checkpoint import Kind
 from models.config import POOLINGS, Pooling
 from models.errors import CheckpointError
 
+_MCSE_NAME = re.compile(r"(?<!si)mcse")  # "simcse" ends in it too
 _LEGACY_MODES: dict[str, Pooling] = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_mean_tokens": "mean",
@@ -106,7 +108,7 @@ def _hugging_face(directory: Path) -> Recognized:
     config = read_json(directory / "config.json")
     architectures = " ".join(map(str, config.get("architectures") or []))
     names = f"{directory.name} {config.get('_name_or_path', '')}".lower()
-    if (directory / "mcse.pt").exists() or "mcse" in names:
+    if (directory / "mcse.pt").exists() or _MCSE_NAME.search(names):
         reason = "an MCSE checkpoint (mcse.pt or its name), which evaluates the raw first token"
         return Recognized("mcse", "cls", reason, None)
     if architectures.endswith("ForCL") or "simcse" in names:

@@ -1,6 +1,7 @@
 """Make the model, its optimizer and its learning rate from the configuration."""
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -62,11 +63,14 @@ def build_trainee(config: ModelConfig, *, max_tokens: int, image_width: int | No
 
 
 def build_optimizer(model: MCSE, config: OptimizerConfig, total_steps: int) -> tuple[Optimizer, LRScheduler]:
-    """AdamW over two groups, encoder and heads, and the linear decay of both rates."""
+    """AdamW over two groups, encoder and heads, and the linear decay of both rates to 0."""
     heads = [tensor for name, tensor in model.named_parameters() if not name.startswith("encoder.")]
     groups: list[dict[str, Any]] = [{"params": list(model.encoder.parameters()), "lr": config.learning_rate}]
     if heads:
         groups.append({"params": heads, "lr": config.head_learning_rate or config.learning_rate})
-    optimizer = AdamW(groups, eps=config.epsilon, weight_decay=config.weight_decay)
-    decay = partial(linear_decay, warmup=config.warmup_steps, total=total_steps)
-    return optimizer, LambdaLR(optimizer, decay)
+    optimizer = AdamW(groups, eps=config.epsilon, weight_decay=config.weight_decay, fused=True)
+    warmups = (config.warmup_steps, 0)
+    decays: list[Callable[[int], float]] = [
+        partial(linear_decay, warmup=warmup, total=total_steps) for warmup in warmups
+    ]
+    return optimizer, LambdaLR(optimizer, decays[: len(groups)])

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -58,19 +58,17 @@ def train(
 @app.command()
 def evaluate(
     path: Annotated[str, typer.Argument(help="Model directory, package:NAME, or hub id.")],
-    pooling: Annotated[str | None, typer.Option(help="cls or mean, instead of what the checkpoint says.")] = None,
+    pooling: Annotated[Literal["cls", "mean"] | None, typer.Option(help="Instead of what the checkpoint says.")] = None,
     data: DataOption = DEFAULT_DATA,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Score a checkpoint: Spearman on the seven STS sets, and image retrieval where it has the heads."""
     with _told_in_one_sentence():
-        if pooling not in (None, "cls", "mean"):
-            raise typer.BadParameter(f"pooling is {pooling!r}; expected cls or mean", param_hint="--pooling")
         from models import load
         from training.evaluate import Evaluator
         from training.progress import Display
 
-        checkpoint = load(path, pooling=pooling)  # type: ignore[arg-type]  # checked above
+        checkpoint = load(path, pooling=pooling)
         with Display().evaluating() as line:
             scores = Evaluator(checkpoint.model, checkpoint.tokenizer, data).all(line.on_set)
         if as_json:

@@ -66,7 +66,8 @@ class ObjectiveConfig:
     image_to_text: bool = False
     """Also contrast each image against the sentences of its batch; the paper does not."""
     anchor_weight: float = 0.0
-    """Weight of 1 - cosine to the vector that the untrained start gives; keeps a good text space in place."""
+    """Weight, on text batches, of 1 - cosine to the vector of the untrained start. It keeps a good text space in
+    place while captions move towards their images. The paper has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class OptimizerConfig:
     epsilon: float = 1e-6
     """Of Adam. The original's class defaults to 1e-6, torch's to 1e-8."""
     warmup_steps: int = 0
-    """Steps of linear warm-up."""
+    """Steps of linear warm-up of the encoder's rate. New heads have no warm-up: it lets them settle first."""
     clip_norm: float = 1.0
     """Largest norm of the gradient over encoder and heads together."""
 
@@ -259,6 +260,8 @@ def _check_together(config: TrainConfig) -> None:
         raise ConfigError("data.text and data.captions are both missing: there is nothing to train on")
     if data.captions is None and schedule.pair_every is not None:
         raise ConfigError("schedule.pair_every is set, but data.captions is missing")
+    if config.objective.anchor_weight > 0 and data.text is None:
+        raise ConfigError("objective.anchor_weight acts on text batches, but data.text is missing")
     if data.text is None and schedule.pair_every not in (None, 1):
         raise ConfigError("schedule.pair_every spreads captions over text, but data.text is missing")
     if config.objective.framework == "mcse" and (data.captions is None or data.features is None):

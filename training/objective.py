@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.encoder import TextEncoder, collate
-from models.mcse import MCSE
+from models.mcse import MCSE, MCSEOutput
 from models.text import TextTokenizer
 from training.config import ObjectiveConfig
 from training.losses import anchor_loss, grounding_loss, simcse_loss
+
+_GROUP = 32  # rows; on a CPU smaller groups pad less, larger ones multiply larger matrices
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,8 @@ class Objective:
         """
         config, size = self._config, len(sentences)
         ids = [tokenized.ids for tokenized in self._tokenizer.encode(sentences)]
-        # Both views go through in one pass: dropout draws a mask per row, so the two are independent.
-        batch = collate(ids + ids, self._tokenizer.pad_id).to(self._device)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
-            output = self._model(batch)
+        # Both views go through together: dropout draws a mask per row, so the two are independent.
+        output = self._forward(ids + ids)
         first, second = torch.split(output.projected.float(), size)
         text = simcse_loss(first, second, config.temperature)
         total = config.text_weight * text
@@ -78,10 +78,27 @@ class Objective:
             grounding = self._grounding(output.grounded, features)
             total = total + config.grounding_weight * grounding
         anchor = None
-        if self._start is not None:
+        if features is None and self._start is not None:
             anchor = self._anchor(output.sentence, ids)
             total = total + config.anchor_weight * anchor
         return BatchLoss(total, text, grounding, anchor)
+
+    def _forward(self, ids: list[list[int]]) -> MCSEOutput:
+        """Run the model in groups of similar length, so that little padding is computed; rows keep their order."""
+        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
+        outputs = []
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
+            for start in range(0, len(order), _GROUP):
+                group = [ids[row] for row in order[start : start + _GROUP]]
+                outputs.append(self._model(collate(group, self._tokenizer.pad_id).to(self._device)))
+        back = torch.tensor(order, device=self._device).argsort()
+        return MCSEOutput(
+            sentence=torch.cat([output.sentence for output in outputs])[back],
+            projected=torch.cat([output.projected for output in outputs])[back],
+            grounded=torch.cat([output.grounded for output in outputs])[back]
+            if outputs[0].grounded is not None
+            else None,
+        )
 
     def _grounding(self, grounded: Tensor, features: NDArray[np.float32]) -> Tensor:
         images = self._model.project_images(torch.from_numpy(features).to(self._device))
