@@ -23,7 +23,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 WIDTH, PROJECTION, IMAGE_WIDTH = 32, 8, 12
-WORDS = ["a", "the", "dog", "cat", "man", "woman", "child", "girl", "boy", "runs", "sits", "plays", "eats", "red", "blue", "green", "big", "small", "in", "on", "with", "of", "and", "is", "are", "two", "people", "ball", "grass", "beach", "snow", "street", "bike", "car", "water", "tree", "house", "shirt", "bank", "rate", "young", "little", "washing", "cleans", "her", "teddy", "stuffed", "animal", "bear", "kitchen", "sink", "central", "raised", "interest", "rates", "by", "half", "percent", "."]
+WORDS = """
+    a the dog cat man woman child girl boy runs sits plays eats red blue green big small in on with of and is are two
+    people ball grass beach snow street bike car water tree house shirt bank rate young little washing cleans her teddy
+    stuffed animal bear kitchen sink central raised interest rates by half percent .
+""".split()  # noqa: SIM905
 
 
 def vocabulary() -> list[str]:

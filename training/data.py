@@ -143,7 +143,7 @@ def read_captions(path: Path) -> dict[str, list[str]]:
 def read_features(path: Path) -> tuple[list[str], NDArray[np.float32]]:
     """Image ids and their features (n, width) from an npz with `image_ids` and `features`."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             ids, features = file["image_ids"], file["features"].astype(np.float32)
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file.") from error

@@ -68,8 +68,9 @@ def test_an_asked_for_pooling_wins(base: Path) -> None:
     ids=["legacy", "new", "new-list"],
 )
 def test_both_schemas_of_sentence_transformers_are_read(base: Path, settings: dict[str, object]) -> None:
-    kinds = ["sentence_transformers.models.Transformer", "sentence_transformers.models.Pooling"]
-    write(base / "modules.json", [{"path": path, "type": kind} for path, kind in zip(["", "1_Pooling"], kinds)])
+    kinds = {"": "Transformer", "1_Pooling": "Pooling"}
+    modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in kinds.items()]
+    write(base / "modules.json", modules)
     write(base / "1_Pooling" / "config.json", settings)
     write(base / "sentence_bert_config.json", {"max_seq_length": 16})
     checkpoint = load(base)

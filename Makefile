@@ -1,0 +1,73 @@
+# The commands of this project. Each does its own set-up, once: a fresh machine needs git, make and Python 3.11.
+#
+#   make serve    install, and serve the shipped checkpoint on 127.0.0.1:8080 (settings: MCSE_*)
+#   make test     install, check the code, run the tests
+#   make check    lint, types and import directions alone
+#   make lock     resolve the versions again
+#   make image    build the container image
+#
+# TORCH_INDEX names another package index for torch alone, for instance one with CPU builds:
+#   make serve TORCH_INDEX=URL
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_INDEX ?=
+IMAGE ?= mcse
+SERVE_ARGS ?=
+TEST_ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+TORCH_FROM := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
+
+.PHONY: help serve test check lock image clean
+
+help:
+	@sed -n '3,7p' Makefile | cut -c5-
+
+serve: $(VENV)/.serve
+	exec $(BIN)/mcse serve $(SERVE_ARGS)
+
+test: check
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+lock: $(VENV)/.dev
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --all-extras --no-emit-package mcse -o requirements-dev.lock
+
+LOCK_OPTIONS := -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-package torch
+
+image:
+	docker build --build-arg TORCH_INDEX="$(TORCH_INDEX)" -t $(IMAGE) .
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info
+
+# One environment serves both: the development lock holds everything the other holds, at the same versions.
+$(VENV)/.serve: requirements.lock requirements-torch.txt pyproject.toml | $(VENV)/.made
+	$(call install,requirements.lock)
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock requirements-torch.txt pyproject.toml | $(VENV)/.made
+	$(call install,requirements-dev.lock)
+	@touch $@ $(VENV)/.serve
+
+# What is locked comes first and with its hashes; then torch, which brings what its build for this platform needs.
+define install
+	$(PIP) install -q --no-deps --require-hashes --only-binary :all: -r $(1)
+	$(PIP) install -q $(TORCH_FROM) -r requirements-torch.txt
+	$(PIP) install -q --no-deps --no-build-isolation -e .
+endef
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "mcse needs Python 3.11 or later; name one with PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@

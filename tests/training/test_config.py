@@ -1,0 +1,96 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from training.config import load_config, parse_config
+from training.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
+
+
+def tables(**changes: dict[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "model": {"base": "tiny"},
+        "data": {"text": "t.txt", "captions": "c.txt", "features": "f.npz"},
+    }
+    for table, settings in changes.items():
+        made.setdefault(table, {}).update(settings)
+    return made
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_committed_config_loads(path: Path) -> None:
+    load_config(path)
+
+
+def test_there_are_committed_configs() -> None:
+    assert CONFIGS
+
+
+def test_defaults_are_the_papers() -> None:
+    config = parse_config(tables(), source="x")
+    assert (config.objective.temperature, config.objective.grounding_temperature) == (0.05, 0.05)
+    assert (config.optimizer.learning_rate, config.optimizer.epsilon, config.optimizer.clip_norm) == (3e-5, 1e-6, 1.0)
+    assert (config.schedule.batch_size, config.schedule.epochs, config.evaluation.every) == (64, 3, 125)
+    assert (config.model.pooling, config.model.projection, config.data.max_tokens) == ("cls", 256, 32)
+    assert config.objective.grounding_weight == 0.01
+    assert config.objective.anchor_weight == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": {"bse": "x"}}, r"\[model\]: unknown setting 'bse'"),
+        ({"optimiser": {}}, "unknown setting 'optimiser'"),
+        ({"run": {"seed": "1"}}, "run.seed is '1'; expected int"),
+        ({"run": {"seed": True}}, "run.seed is True; expected int"),
+        ({"model": {"pooling": "max"}}, "model.pooling is 'max'; expected one of 'cls', 'mean'"),
+        ({"optimizer": {"learning_rate": 0}}, "optimizer.learning_rate must be above 0"),
+        ({"optimizer": {"learning_rate": float("nan")}}, "optimizer.learning_rate must be above 0"),
+        ({"objective": {"temperature": -0.05}}, "objective.temperature must be above 0"),
+        ({"objective": {"grounding_weight": -1}}, "objective.grounding_weight must not be negative"),
+        ({"model": {"image_dropout": 1.0}}, "model.image_dropout must be below 1"),
+        ({"schedule": {"batch_size": 1}}, "schedule.batch_size must be at least 2"),
+        ({"schedule": {"max_steps": 0}}, "schedule.max_steps must be above 0"),
+        ({"schedule": {"max_steps": 5}, "optimizer": {"warmup_steps": 5}}, "warmup_steps must be below schedule.max"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse_config(tables(**change), source="run.toml")
+
+
+@pytest.mark.parametrize(
+    ("data", "change", "names"),
+    [
+        ({}, {"objective": {"framework": "simcse"}}, ["data.text", "data.captions"]),
+        ({"text": "t"}, {}, ["objective.framework", "data.captions"]),
+        ({"text": "t", "captions": "c"}, {}, ["objective.framework", "data.features"]),
+        ({"text": "t"}, {"objective": {"framework": "simcse"}, "schedule": {"pair_every": 2}}, ["schedule.pair_every"]),
+        ({"captions": "c", "features": "f"}, {"schedule": {"pair_every": 2}}, ["schedule.pair_every", "data.text"]),
+        ({"captions": "c", "features": "f"}, {"objective": {"anchor_weight": 1}}, ["anchor_weight", "data.text"]),
+    ],
+)
+def test_settings_that_contradict_are_named_together(
+    data: dict[str, Any], change: dict[str, Any], names: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_config({"model": {"base": "x"}, "data": data, **change}, source="run.toml")
+    assert all(name in str(error.value) for name in [*names, "run.toml"])
+
+
+def test_a_missing_table_or_base_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"\[data\] is missing"):
+        parse_config({"model": {"base": "x"}}, source="x")
+    with pytest.raises(ConfigError, match=r"\[model\].*base"):
+        parse_config({"model": {}, "data": {"text": "t"}}, source="x")
+
+
+def test_a_file_that_is_no_toml_or_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.toml: there is no such file"):
+        load_config(tmp_path / "none.toml")
+    (tmp_path / "bad.toml").write_text("[model\n")
+    with pytest.raises(ConfigError, match=r"bad\.toml: not readable as TOML"):
+        load_config(tmp_path / "bad.toml")
