@@ -21,6 +21,8 @@ from models.mcse import MCSE
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["OMP_NUM_THREADS"] = "1"  # the models here are too small for two threads to help
+torch.set_num_threads(1)
 
 WIDTH, PROJECTION, IMAGE_WIDTH = 32, 8, 12
 WORDS = """

@@ -147,7 +147,7 @@ def read_features(path: Path) -> tuple[list[str], NDArray[np.float32]]:
             ids, features = file["image_ids"], file["features"].astype(np.float32)
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file.") from error
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: expected an npz with the arrays image_ids and features ({error}).") from error
     if features.ndim != 2 or len(ids) != len(features):
         raise DataError(f"{path}: {len(ids)} image ids do not match features of shape {features.shape}.")

@@ -1,0 +1,223 @@
+"""Whole runs in a tiny world: they learn, they stop and go on, and they refuse what cannot work."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+from sentence_transformers import SentenceTransformer
+
+from models import load
+from training import train as module
+from training.config import TrainConfig
+from training.data import open_pairs
+from training.errors import ConfigError, DataError, TrainingError
+from training.progress import Display
+from training.retrieval import recall_at
+from training.train import Result, train
+
+Make = Callable[..., TrainConfig]
+
+
+@pytest.fixture
+def display() -> Display:
+    return Display(Console(quiet=True))
+
+
+def run(config: TrainConfig, world: Path, output: Path, display: Display, *, resume: bool = False) -> Result:
+    result = train(config, output=output, data=world, resume=resume, display=display)
+    assert result is not None
+    return result
+
+
+def retrieval(bundle: Path, config: TrainConfig, world: Path) -> float:
+    """Recall@1 of the training captions among the training images."""
+    pairs, model = open_pairs(config.data, world, 0), load(bundle)
+    assert pairs.features is not None
+    from training.evaluate import Evaluator
+
+    vectors = Evaluator(model.model, model.tokenizer, world).encode([names[0] for names in pairs.captions])
+    assert model.model.grounding is not None
+    sentences = model.model.grounding(torch.from_numpy(vectors)).numpy()
+    images = model.model.project_images(torch.from_numpy(pairs.features)).numpy()
+    return recall_at(sentences, images, np.arange(len(images)))["recall@1"]
+
+
+def test_it_learns_which_caption_belongs_to_which_image(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display
+) -> None:
+    config = tiny_run(schedule={"batch_size": 25, "max_steps": 300}, evaluation={"every": 100, "keep": "last"})
+    result = run(config, world, tmp_path / "run", display)
+    assert retrieval(result.bundle, config, world) > 90
+
+
+def test_text_alone_leaves_retrieval_at_chance(tiny_run: Make, world: Path, tmp_path: Path, display: Display) -> None:
+    untrained = tiny_run(
+        objective={"grounding_weight": 0.0}, schedule={"batch_size": 25, "max_steps": 60}, evaluation={"every": 60}
+    )
+    result = run(untrained, world, tmp_path / "run", display)
+    assert retrieval(result.bundle, untrained, world) < 20
+
+
+def test_a_run_leaves_config_metrics_and_a_bundle_with_its_scores(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display
+) -> None:
+    config = tiny_run()
+    result = run(config, world, tmp_path / "run", display)
+    assert json.loads((tmp_path / "run" / "config.json").read_text()) == json.loads(json.dumps(config.to_dict()))
+    records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    steps = [record for record in records if "loss" in record]
+    assert [record["step"] for record in steps] == list(range(1, 13))
+    assert [record["kind"] for record in steps[:3]] == ["pair", "text", "pair"]
+    assert ["grounding" in record for record in steps[:2]] == [True, False]
+    assert [record["step"] for record in records if "stsb_dev" in record] == [4, 8, 12]
+    card = load(result.bundle).card
+    assert card["scores"] == result.scores.to_dict()
+    assert set(result.scores.sts) == {"STS12", "STS13", "STS14", "STS15", "STS16", "STSB", "SICKR"}
+    assert f"{result.scores.sts_average:.2f}" in (result.bundle / "README.md").read_text()
+
+
+def test_the_best_evaluation_is_what_is_exported(tiny_run: Make, world: Path, tmp_path: Path, display: Display) -> None:
+    result = run(tiny_run(), world, tmp_path / "run", display)
+    best = load_file(tmp_path / "run" / "best.safetensors")
+    for name, tensor in load(result.bundle).model.state_dict().items():
+        torch.testing.assert_close(tensor, best[name], rtol=0, atol=0)
+
+
+def test_half_precision_scores_are_those_of_the_weights_on_disk(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display
+) -> None:
+    from training.evaluate import Evaluator
+
+    result = run(tiny_run(run={"export_precision": "float16"}), world, tmp_path / "run", display)
+    checkpoint = load(result.bundle)
+    again = Evaluator(checkpoint.model, checkpoint.tokenizer, world).all()
+    assert again.to_dict() == result.scores.to_dict()
+    peer = SentenceTransformer(str(result.bundle), device="cpu")
+    ours = Evaluator(checkpoint.model, checkpoint.tokenizer, world).encode(["a red dog", "snow"])
+    np.testing.assert_allclose(peer.encode(["a red dog", "snow"]), ours, atol=1e-5)
+
+
+def test_simcse_sees_the_same_captions_without_their_images(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display
+) -> None:
+    config = tiny_run(objective={"framework": "simcse"})
+    result = run(config, world, tmp_path / "run", display)
+    checkpoint = load(result.bundle)
+    assert checkpoint.grounded_dimension is None
+    records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [record["kind"] for record in records[:2]] == ["pair", "text"]
+    assert not any("grounding" in record for record in records)
+
+
+@pytest.mark.parametrize("stop_after", [1, 5, 8])
+def test_a_run_that_stopped_goes_on_to_the_same_bits(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display, stop_after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(tiny_run(), world, tmp_path / "whole", display)
+    taken = 0
+
+    def step_then_interrupt(*arguments: Any) -> Any:
+        nonlocal taken
+        taken += 1
+        if taken == stop_after:
+            signal.raise_signal(signal.SIGINT)
+        return take_step(*arguments)
+
+    take_step = module.take_step
+    monkeypatch.setattr(module, "take_step", step_then_interrupt)
+    stopped = train(tiny_run(), output=tmp_path / "parts", data=world, resume=False, display=display)
+    assert stopped is None
+    resumed = run(tiny_run(), world, tmp_path / "parts", display, resume=True)
+    assert taken == 12
+    for name in ("metrics.jsonl", "bundle/model.safetensors", "bundle/heads.safetensors"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    assert resumed.progress == whole.progress
+
+
+def test_a_second_run_does_not_overwrite_the_first(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display
+) -> None:
+    run(tiny_run(), world, tmp_path / "run", display)
+    with pytest.raises(TrainingError, match=r"a run is there already.*--resume"):
+        run(tiny_run(), world, tmp_path / "run", display)
+    with pytest.raises(TrainingError, match=r"other settings \(run\.seed\)"):
+        run(tiny_run(run={"seed": 7}), world, tmp_path / "run", display, resume=True)
+
+
+def test_resuming_nothing_or_rubbish_is_refused(tiny_run: Make, world: Path, tmp_path: Path, display: Display) -> None:
+    with pytest.raises(TrainingError, match="nothing to resume"):
+        run(tiny_run(), world, tmp_path / "none", display, resume=True)
+    run(tiny_run(), world, tmp_path / "run", display)
+    (tmp_path / "run" / "state.pt").write_bytes(b"rubbish")
+    with pytest.raises(TrainingError, match="cannot be resumed"):
+        run(tiny_run(), world, tmp_path / "run", display, resume=True)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_state(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training import objective
+
+    real = objective.simcse_loss
+    calls = 0
+
+    def poisoned(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        return real(*arguments) * (float("nan") if calls == 7 else 1.0)
+
+    monkeypatch.setattr(objective, "simcse_loss", poisoned)
+    with pytest.raises(TrainingError, match="the loss of pair batch 3 is nan"):
+        run(tiny_run(), world, tmp_path / "run", display)
+    monkeypatch.setattr(objective, "simcse_loss", real)
+    assert run(tiny_run(), world, tmp_path / "run", display, resume=True).progress.step == 12
+
+
+def test_what_does_not_fit_is_refused_before_the_first_step(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display
+) -> None:
+    with (world / "text.txt").open("a") as file:
+        file.write("\n")
+    with pytest.raises(DataError, match="the line is empty"):
+        run(tiny_run(), world, tmp_path / "a", display)
+    assert (tmp_path / "a" / "metrics.jsonl").read_text() == ""
+    with pytest.raises(ConfigError, match="warmup_steps"):
+        run(
+            tiny_run(
+                data={"text": None},
+                schedule={"pair_every": None, "epochs": 1, "max_steps": None},
+                optimizer={"warmup_steps": 99},
+            ),
+            world,
+            tmp_path / "b",
+            display,
+        )
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_leaves_a_run_that_resumes(world: Path, tiny_base: Path, tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text(
+        f'[model]\nbase = "{tiny_base}"\n[data]\ntext = "text.txt"\ncaptions = "captions.txt"\n'
+        'features = "features.npz"\n[schedule]\npair_every = 2\nbatch_size = 16\nepochs = 1000\nmax_steps = 4000\n'
+    )
+    command = [sys.executable, "-m", "training", "train", str(tmp_path / "run.toml"), "--output", str(tmp_path / "run")]
+    process = subprocess.Popen([*command, "--data", str(world)], stderr=subprocess.PIPE, text=True)
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    while process.poll() is None and (not metrics.exists() or metrics.stat().st_size == 0):
+        pass
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "--resume" in told
+    assert (tmp_path / "run" / "state.pt").exists()
+    shutil.rmtree(tmp_path / "run")
