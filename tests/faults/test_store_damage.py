@@ -1,6 +1,6 @@
 """A damaged data directory is refused with a reason, or answers as before: never wrongly.
 
-The places are drawn from a seed, MCSE_TEST_SEED; MCSE_TEST_MUTATIONS sets how many there are.
+The places are drawn from a seed, TEST_SEED; TEST_MUTATIONS sets how many there are.
 """
 
 import os
@@ -20,8 +20,8 @@ from service.search.collections import Collections
 from service.search.database import FILE
 from service.search.points import Point
 
-SEED = int(os.environ.get("MCSE_TEST_SEED", "1"))
-MUTATIONS = int(os.environ.get("MCSE_TEST_MUTATIONS", "60"))
+SEED = int(os.environ.get("TEST_SEED", "1"))
+MUTATIONS = int(os.environ.get("TEST_MUTATIONS", "60"))
 PAGE = 4096
 POINTS = 60
 

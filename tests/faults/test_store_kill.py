@@ -1,6 +1,6 @@
 """A write that was acknowledged survives SIGKILL at any moment.
 
-The moments are drawn from a seed, MCSE_TEST_SEED; MCSE_TEST_KILLS sets how many there are.
+The moments are drawn from a seed, TEST_SEED; TEST_KILLS sets how many there are.
 """
 
 import os
@@ -14,8 +14,8 @@ from pathlib import Path
 from service.search.collection import Collection
 from service.search.collections import Collections
 
-SEED = int(os.environ.get("MCSE_TEST_SEED", "1"))
-KILLS = int(os.environ.get("MCSE_TEST_KILLS", "20"))
+SEED = int(os.environ.get("TEST_SEED", "1"))
+KILLS = int(os.environ.get("TEST_KILLS", "20"))
 WIDTH = 16
 MOST = 32  # points in a batch
 RUN = 10**6  # numbers of batches set apart for each start of the writer

@@ -55,7 +55,7 @@ class Model:
         assert real.count() == len(self.points)
 
 
-@pytest.mark.parametrize("seed", [int(os.environ.get("MCSE_TEST_SEED", "1")), 2])
+@pytest.mark.parametrize("seed", [int(os.environ.get("TEST_SEED", "1")), 2])
 def test_the_collection_equals_a_dictionary_and_brute_force(open_data: Callable[..., Collections], seed: int) -> None:
     model = Model(random.Random(seed))
     collections = open_data()

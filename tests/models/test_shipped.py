@@ -1,0 +1,61 @@
+"""The checkpoint that ships: it verifies, it is small, and three worlds read the same vectors from it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sentence_transformers import SentenceTransformer
+
+from models import Checkpoint, ReferenceRuntime, load
+from models.verify import verify
+
+PATH = Path(__file__).parents[2] / "models" / "checkpoints" / "mcse-minilm-l6"
+TEXTS = [
+    "A young girl is washing her teddy bear in the kitchen sink.",
+    "Stocks fell.",
+    "The quick brown fox jumps over the lazy dog, and then it rests for a long while in the shade of an old tree.",
+    "Über den Wolken — naïve café №5 😀",
+    "word " * 300,
+]
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Checkpoint:
+    return load(PATH)
+
+
+def test_it_is_a_whole_bundle_with_all_heads(shipped: Checkpoint) -> None:
+    assert (shipped.kind, shipped.pooling, shipped.dimension) == ("bundle", "mean", 384)
+    assert shipped.grounded_dimension == 256
+    assert shipped.model.image is not None
+    found = verify(shipped)
+    assert found.same > found.other + 0.3
+
+
+def test_it_takes_at_most_50_megabytes() -> None:
+    assert sum(path.stat().st_size for path in PATH.rglob("*") if path.is_file()) <= 50_000_000
+
+
+def test_its_card_holds_the_scores_that_were_asked_of_it(shipped: Checkpoint) -> None:
+    scores = shipped.card["scores"]
+    assert scores["sts_average"] >= 78.9
+    assert scores["retrieval"]["recall@10"] >= 62
+    readme = (PATH / "README.md").read_text()
+    for value in (*scores["sts"].values(), *scores["retrieval"].values()):
+        assert f"{value:.2f}" in readme
+
+
+def test_it_was_trained_with_the_committed_config(shipped: Checkpoint) -> None:
+    from training.config import load_config
+
+    config = load_config(PATH.parents[2] / "configs" / "mcse_minilm_l6.toml")
+    assert shipped.card["training"]["config"] == json.loads(json.dumps(config.to_dict()))
+
+
+def test_sentence_transformers_gives_the_same_vectors(shipped: Checkpoint) -> None:
+    ours = ReferenceRuntime(shipped).encode([t.ids for t in shipped.tokenizer.encode(TEXTS)])
+    peer = SentenceTransformer(str(PATH), device="cpu")
+    np.testing.assert_allclose(peer.encode(TEXTS), ours, atol=1e-5)
+    unit = ours / np.linalg.norm(ours, axis=1, keepdims=True)
+    np.testing.assert_allclose(peer.encode(TEXTS, normalize_embeddings=True), unit, atol=1e-6)
