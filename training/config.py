@@ -66,8 +66,8 @@ class ObjectiveConfig:
     image_to_text: bool = False
     """Also contrast each image against the sentences of its batch; the paper does not."""
     anchor_weight: float = 0.0
-    """Weight, on text batches, of 1 - cosine to the vector of the untrained start. It keeps a good text space in
-    place while captions move towards their images. The paper has none."""
+    """Weight of 1 - cosine to the vector of the untrained start. It keeps a good text space in place while captions
+    move towards their images. The paper has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,9 @@ class EvaluationConfig:
     """Steps between two evaluations on STS-B dev (paper: 125)."""
     keep: Literal["best", "last"] = "best"
     """Which state becomes the bundle: the best on STS-B dev (paper), or the last."""
+    blend: float = 1.0
+    """Share of the trained encoder in the bundle; the rest is the untrained start, weight by weight (WiSE-FT, Wortsman
+    et al. 2022). Below 1 it gives up some of what was learned for what was known before. Heads are kept as trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +249,8 @@ def _check_ranges(config: TrainConfig) -> None:
     for name, value in not_negative.items():
         if value < 0:
             raise ConfigError(f"{name} must not be negative, got {value}")
+    if not 0 < config.evaluation.blend <= 1:
+        raise ConfigError(f"evaluation.blend must be above 0 and at most 1, got {config.evaluation.blend}")
     if config.model.image_dropout >= 1:
         raise ConfigError(f"model.image_dropout must be below 1, got {config.model.image_dropout}")
     for name, size in (("batch_size", schedule.batch_size), ("pair_batch_size", schedule.pair_batch_size)):
@@ -260,8 +265,6 @@ def _check_together(config: TrainConfig) -> None:
         raise ConfigError("data.text and data.captions are both missing: there is nothing to train on")
     if data.captions is None and schedule.pair_every is not None:
         raise ConfigError("schedule.pair_every is set, but data.captions is missing")
-    if config.objective.anchor_weight > 0 and data.text is None:
-        raise ConfigError("objective.anchor_weight acts on text batches, but data.text is missing")
     if data.text is None and schedule.pair_every not in (None, 1):
         raise ConfigError("schedule.pair_every spreads captions over text, but data.text is missing")
     if config.objective.framework == "mcse" and (data.captions is None or data.features is None):

@@ -24,6 +24,8 @@ def export(
     Returns:
         The scores, which also stand in `mcse.json` and the model card.
     """
+    if config.evaluation.blend < 1:
+        blend_encoder(trainee, config.evaluation.blend)
     if config.run.export_precision == "float16":
         round_to_half(trainee.model)
     with display.evaluating() as line:
@@ -38,6 +40,14 @@ def export(
         precision=config.run.export_precision,
     )
     return scores
+
+
+@torch.no_grad()
+def blend_encoder(trainee: Trainee, share: float) -> None:
+    """Move every encoder weight towards the untrained start: share x trained + (1 - share) x start."""
+    starts = trainee.start.parameters()
+    for trained, start in zip(trainee.model.encoder.parameters(), starts, strict=True):
+        trained.lerp_(start, 1 - share)
 
 
 @torch.no_grad()

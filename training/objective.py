@@ -14,7 +14,7 @@ from models.text import TextTokenizer
 from training.config import ObjectiveConfig
 from training.losses import anchor_loss, grounding_loss, simcse_loss
 
-_GROUP = 32  # rows; on a CPU smaller groups pad less, larger ones multiply larger matrices
+_GROUP = 64  # rows; on a CPU smaller groups pad less, larger ones multiply larger matrices
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class BatchLoss:
 
 
 class Objective:
-    """SimCSE on every batch; grounding on caption batches; an anchor to the start where it is asked for.
+    """SimCSE on every batch; grounding on caption batches; an anchor to the start on every batch, where asked for.
 
     Args:
         model: encoder and heads, in training mode when called.
@@ -78,7 +78,7 @@ class Objective:
             grounding = self._grounding(output.grounded, features)
             total = total + config.grounding_weight * grounding
         anchor = None
-        if features is None and self._start is not None:
+        if self._start is not None:
             anchor = self._anchor(output.sentence, ids)
             total = total + config.anchor_weight * anchor
         return BatchLoss(total, text, grounding, anchor)

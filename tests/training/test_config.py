@@ -51,6 +51,8 @@ def test_defaults_are_the_papers() -> None:
         ({"optimizer": {"learning_rate": float("nan")}}, "optimizer.learning_rate must be above 0"),
         ({"objective": {"temperature": -0.05}}, "objective.temperature must be above 0"),
         ({"objective": {"grounding_weight": -1}}, "objective.grounding_weight must not be negative"),
+        ({"evaluation": {"blend": 0}}, "evaluation.blend must be above 0 and at most 1"),
+        ({"evaluation": {"blend": 1.5}}, "evaluation.blend must be above 0 and at most 1"),
         ({"model": {"image_dropout": 1.0}}, "model.image_dropout must be below 1"),
         ({"schedule": {"batch_size": 1}}, "schedule.batch_size must be at least 2"),
         ({"schedule": {"max_steps": 0}}, "schedule.max_steps must be above 0"),
@@ -70,7 +72,6 @@ def test_a_setting_that_is_wrong_is_named(change: dict[str, Any], message: str) 
         ({"text": "t", "captions": "c"}, {}, ["objective.framework", "data.features"]),
         ({"text": "t"}, {"objective": {"framework": "simcse"}, "schedule": {"pair_every": 2}}, ["schedule.pair_every"]),
         ({"captions": "c", "features": "f"}, {"schedule": {"pair_every": 2}}, ["schedule.pair_every", "data.text"]),
-        ({"captions": "c", "features": "f"}, {"objective": {"anchor_weight": 1}}, ["anchor_weight", "data.text"]),
     ],
 )
 def test_settings_that_contradict_are_named_together(

@@ -93,6 +93,17 @@ def test_the_best_evaluation_is_what_is_exported(tiny_run: Make, world: Path, tm
         torch.testing.assert_close(tensor, best[name], rtol=0, atol=0)
 
 
+def test_a_blend_lies_between_the_start_and_what_was_trained(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display, tiny_base: Path
+) -> None:
+    result = run(tiny_run(evaluation={"blend": 0.25}), world, tmp_path / "run", display)
+    start, trained = load(tiny_base).model, load_file(tmp_path / "run" / "best.safetensors")
+    for name, tensor in load(result.bundle).model.state_dict().items():
+        before = start.state_dict().get(name)
+        expected = trained[name] if before is None else 0.25 * trained[name] + 0.75 * before
+        torch.testing.assert_close(tensor, expected)
+
+
 def test_half_precision_scores_are_those_of_the_weights_on_disk(
     tiny_run: Make, world: Path, tmp_path: Path, display: Display
 ) -> None:
