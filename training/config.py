@@ -143,6 +143,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _check_ranges(self)
+        _check_shares(self)
         _check_together(self)
 
     def to_dict(self) -> dict[str, Any]:
@@ -235,7 +236,6 @@ def _check_ranges(config: TrainConfig) -> None:
         "evaluation.every": config.evaluation.every,
     }
     not_negative = {
-        "model.image_dropout": config.model.image_dropout,
         "objective.text_weight": objective.text_weight,
         "objective.grounding_weight": objective.grounding_weight,
         "objective.anchor_weight": objective.anchor_weight,
@@ -249,13 +249,16 @@ def _check_ranges(config: TrainConfig) -> None:
     for name, value in not_negative.items():
         if value < 0:
             raise ConfigError(f"{name} must not be negative, got {value}")
-    if not 0 < config.evaluation.blend <= 1:
-        raise ConfigError(f"evaluation.blend must be above 0 and at most 1, got {config.evaluation.blend}")
-    if config.model.image_dropout >= 1:
-        raise ConfigError(f"model.image_dropout must be below 1, got {config.model.image_dropout}")
     for name, size in (("batch_size", schedule.batch_size), ("pair_batch_size", schedule.pair_batch_size)):
         if size is not None and size < 2:
             raise ConfigError(f"schedule.{name} must be at least 2: contrast needs a second sentence; got {size}")
+
+
+def _check_shares(config: TrainConfig) -> None:
+    if not 0 <= config.model.image_dropout < 1:
+        raise ConfigError(f"model.image_dropout must be from 0 to below 1, got {config.model.image_dropout}")
+    if not 0 < config.evaluation.blend <= 1:
+        raise ConfigError(f"evaluation.blend must be above 0 and at most 1, got {config.evaluation.blend}")
 
 
 def _check_together(config: TrainConfig) -> None:

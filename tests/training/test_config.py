@@ -53,7 +53,7 @@ def test_defaults_are_the_papers() -> None:
         ({"objective": {"grounding_weight": -1}}, "objective.grounding_weight must not be negative"),
         ({"evaluation": {"blend": 0}}, "evaluation.blend must be above 0 and at most 1"),
         ({"evaluation": {"blend": 1.5}}, "evaluation.blend must be above 0 and at most 1"),
-        ({"model": {"image_dropout": 1.0}}, "model.image_dropout must be below 1"),
+        ({"model": {"image_dropout": 1.0}}, "model.image_dropout must be from 0 to below 1"),
         ({"schedule": {"batch_size": 1}}, "schedule.batch_size must be at least 2"),
         ({"schedule": {"max_steps": 0}}, "schedule.max_steps must be above 0"),
         ({"schedule": {"max_steps": 5}, "optimizer": {"warmup_steps": 5}}, "warmup_steps must be below schedule.max"),
