@@ -53,7 +53,7 @@ def replaced_directory(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
-        scratch.chmod(0o755)  # mkdtemp makes it private; a model is read by the service's own user
+        scratch.chmod(0o755)  # mkdtemp makes it private
         yield scratch
         _sync_tree(scratch)
         _swap(scratch, target)
@@ -73,6 +73,7 @@ def sync_directory(directory: Path) -> None:
 
 def _sync_tree(directory: Path) -> None:
     for name in files_below(directory):
+        (directory / name).chmod(0o644)  # some writers make them private; a service runs as another user
         with (directory / name).open("rb") as file:
             os.fsync(file.fileno())
     for path in (directory, *(path for path in directory.rglob("*") if path.is_dir())):

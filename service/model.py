@@ -3,6 +3,7 @@
 The heavy imports (torch, transformers) happen inside `open_model`, so that `mcse serve --help` is fast.
 """
 
+import os
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -70,6 +71,8 @@ class Encoder(Protocol):
 
 def open_model(settings: Settings) -> tuple[ServedModel, Encoder]:
     """Load the checkpoint that the settings name; raises ModelError."""
+    # OpenMP reads it once, when torch is imported: its own default is the host's cores, not the quota's.
+    os.environ.setdefault("OMP_NUM_THREADS", str(settings.encoder_threads))
     import models
 
     try:

@@ -73,6 +73,11 @@ def test_saving_twice_replaces_the_directory_and_leaves_no_rubbish(tmp_path: Pat
     verify_manifest(tmp_path / "b")
 
 
+def test_another_user_may_read_what_was_saved(tiny_bundle: Path) -> None:
+    for path in (tiny_bundle, *tiny_bundle.rglob("*")):
+        assert path.stat().st_mode & 0o004, path
+
+
 def test_a_failed_save_leaves_the_old_bundle(tmp_path: Path, tiny_base: Path) -> None:
     save_bundle(tmp_path / "b", tiny_model(), tokenizer_from=tiny_base, card={}, readme="old")
     with pytest.raises(TypeError):

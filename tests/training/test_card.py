@@ -1,6 +1,8 @@
+from typing import Any
+
 from training.card import model_card
 
-CARD = {
+CARD: dict[str, Any] = {
     "base_model": "tiny",
     "training": {
         "config": {
