@@ -59,7 +59,6 @@ def create_app(settings: Settings, *, checkpoint: ServedModel | None = None, run
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
         redirect_slashes=False,
-        strict_content_type=False,  # a missing content type is JSON; api/body.py checks the others
         responses=ERRORS,
     )
     for router in ROUTERS:

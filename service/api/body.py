@@ -40,12 +40,12 @@ class JsonRequest(Request):
     async def read(self, limit: int) -> None:
         """Read and parse the body.
 
-        Raises WrongMediaType, BodyTooLarge, EmptyInput, and InvalidInput with the position of a syntax error.
+        Raises BodyTooLarge, EmptyInput, WrongMediaType, and InvalidInput with the position of a syntax error.
         """
-        _check_media_type(self.headers.get("content-type"))
         self._body = await self._receive_at_most(limit)
         if not self._body.strip():
             raise EmptyInput("The body is empty; send a JSON object.")
+        _check_media_type(self.headers.get("content-type", ""))
         self._json = parse_json(self._body)
 
     async def _receive_at_most(self, limit: int) -> bytes:
@@ -71,10 +71,8 @@ def parse_json(body: bytes) -> Any:
         ) from None
 
 
-def _check_media_type(content_type: str | None) -> None:
-    """A missing content type is taken for JSON: many small clients send none."""
-    if content_type is None:
-        return
+def _check_media_type(content_type: str) -> None:
+    """Insist on JSON by name: a web page may send any other type, or none, to this machine without being asked."""
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type != "application/json" and not (
         media_type.startswith("application/") and media_type.endswith("+json")

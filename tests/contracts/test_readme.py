@@ -32,13 +32,12 @@ def send(client: httpx.Client, command: str) -> httpx.Response:
     for word in words:
         if word == "-X":
             method = next(words)
-        elif word in ("-d", "--json"):
+        elif word == "--json":
             body = next(words)
-        elif word in ("-H",):
-            next(words)
         elif not word.startswith("-"):
             path = re.sub(r"^(http://)?127\.0\.0\.1:8080", "", word)
-    return client.request(method or ("POST" if body else "GET"), path, content=body)
+    headers = {"content-type": "application/json"}  # what curl --json sends
+    return client.request(method or ("POST" if body else "GET"), path, content=body, headers=headers)
 
 
 def assert_alike(found: Any, printed: Any, key: str = "") -> None:

@@ -76,7 +76,7 @@ def test_no_text_of_a_caller_reaches_the_logs_at_debug(capfd: pytest.CaptureFixt
         client.post("/embed", json=body, headers={"x-request-id": "mine"})
     client.post("/index", json={"points": [{"id": CANARY, "text": CANARY, "metadata": {CANARY: CANARY}}]})
     client.post("/search", json={"query": CANARY})
-    client.post("/embed", content=b'{"inputs": "' + CANARY.encode())
+    client.post("/embed", content=b'{"inputs": "' + CANARY.encode(), headers={"content-type": "application/json"})
     client.get(f"/collections/{CANARY}/points/{CANARY}?{CANARY}={CANARY}")
     client.get(f"/{CANARY}")
     assert CANARY not in client.get("/metrics").text
