@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-SHIPPED = Path(__file__).parent / "checkpoints" / "mcse-minilm-l6"
+from models.shipped import SHIPPED
 
 app = typer.Typer(help="Use a checkpoint without a server.", no_args_is_help=True)
 
