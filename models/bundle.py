@@ -55,7 +55,8 @@ def save_bundle(
     dtype = _DTYPES[precision]
     with replaced_directory(target) as directory:
         _write_backbone(directory, model, dtype)
-        AutoTokenizer.from_pretrained(tokenizer_from).save_pretrained(directory)
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer_from, local_files_only=True, trust_remote_code=False)
+        tokenizer.save_pretrained(directory)
         _write_sentence_transformers_files(directory, model.encoder.config)
         heads = _head_tensors(model)
         save_file({name: tensor.to(dtype) for name, tensor in heads.items()}, directory / HEADS)
@@ -66,9 +67,7 @@ def save_bundle(
 
 def write_manifest(directory: Path) -> None:
     """Record the SHA-256 of every file of a bundle."""
-    digests = {
-        name.as_posix(): sha256_of(directory / name) for name in files_below(directory) if name.as_posix() != MANIFEST
-    }
+    digests = {name: sha256_of(directory / name) for name in _content(directory)}
     _write_json(directory / MANIFEST, {"format": FORMAT, "sha256": digests})
 
 
@@ -76,16 +75,18 @@ def verify_manifest(directory: Path) -> None:
     """Check every file of a bundle against its digest.
 
     Raises:
-        CheckpointError: a listed file is missing or changed; the message names it.
+        CheckpointError: a file is missing, added, changed or unreadable; the message names it.
     """
     digests = read_json(directory / MANIFEST).get("sha256")
     if not isinstance(digests, dict):
         raise CheckpointError(f"{directory / MANIFEST}: no digests in it. {CURE}")
-    found = {name.as_posix() for name in files_below(directory)} - {MANIFEST}
+    found = set(_content(directory))
     for name in sorted(digests.keys() - found):
         raise CheckpointError(f"{directory / name}: the manifest lists this file, but it is missing. {CURE}")
-    for name in sorted(found & digests.keys()):
-        if sha256_of(directory / name) != digests[name]:
+    for name in sorted(found - digests.keys()):
+        raise CheckpointError(f"{directory / name}: the manifest does not list this file. Remove it.")
+    for name in sorted(found):
+        if _digest(directory / name) != digests[name]:
             raise CheckpointError(f"{directory / name}: its SHA-256 is not the manifest's. {CURE}")
 
 
@@ -152,6 +153,19 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def _content(directory: Path) -> list[str]:
+    """Every file but the manifest, and but hidden ones, which no loader reads and desktops leave behind."""
+    names = [name.as_posix() for name in files_below(directory) if not name.name.startswith(".")]
+    return [name for name in names if name != MANIFEST]
+
+
+def _digest(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}). Let this user read it.") from error
+
+
 def _fill(layer: torch.nn.Linear, tensors: Mapping[str, Tensor], head: str) -> None:
     try:
         layer.load_state_dict({"weight": tensors[f"{head}.dense.weight"], "bias": tensors[f"{head}.dense.bias"]})
@@ -173,6 +187,7 @@ def _write_backbone(directory: Path, model: MCSE, dtype: torch.dtype) -> None:
     config = backbone.config.to_dict()
     # Half precision is for the disk only: every loader shall compute in float32 unless told otherwise.
     config["dtype"] = "float32"
+    config["architectures"] = [type(backbone).__name__]  # the base may have carried a task's head
     config.pop("_name_or_path", None)
     _write_json(directory / "config.json", config)
 

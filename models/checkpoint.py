@@ -19,6 +19,8 @@ Kind = Literal["bundle", "sentence-transformers", "mcse", "simcse", "encoder"]
 class Checkpoint:
     """An opened model."""
 
+    name: str
+    """What answers call the model by: its directory's name, or the hub id or package it was asked for by."""
     path: Path
     kind: Kind
     """What the directory was recognised as."""
@@ -32,11 +34,6 @@ class Checkpoint:
     """64 hex digits over weights, tokenizer, pooling, token limit and similarity."""
     card: Mapping[str, Any] = field(default_factory=dict)
     """What `mcse.json` says of base model, training and scores; empty for other kinds."""
-
-    @property
-    def name(self) -> str:
-        """The directory's name, which answers call the model by."""
-        return self.path.name
 
     @property
     def pooling(self) -> Pooling:
@@ -60,12 +57,18 @@ class Checkpoint:
         return grounding.dense.out_features if grounding is not None else None
 
 
+# What changes vectors without changing the shape of a weight.
+_ARCHITECTURE = ("model_type", "num_attention_heads", "hidden_act", "activation", "layer_norm_eps", "norm_eps")
+
+
 def fingerprint(model: MCSE, tokenizer: TextTokenizer, config: EncoderConfig) -> str:
     """Hash of everything a served vector depends on.
 
     Weights are hashed as float32, so that a checkpoint keeps its fingerprint when only its file format changes.
     """
     digest = hashlib.sha256()
+    architecture = {key: getattr(model.encoder.backbone.config, key, None) for key in _ARCHITECTURE}
+    digest.update(repr(architecture).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name}{tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().to(torch.float32).contiguous().numpy().data)

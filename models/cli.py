@@ -1,15 +1,14 @@
 """`mcse embed` and `mcse verify`. Heavy imports wait until a command runs, so that --help is quick."""
 
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from models.errors import CheckpointError, TextError
 from models.shipped import SHIPPED
+from models.told import told_in_one_sentence
 
 app = typer.Typer(help="Use a checkpoint without a server.", no_args_is_help=True)
 
@@ -17,14 +16,19 @@ ModelOption = Annotated[
     str, typer.Option("--model", envvar="MCSE_MODEL", help="Model directory, package:NAME, or hub id.")
 ]
 
+PoolingOption = Annotated[
+    Literal["cls", "mean"] | None,
+    typer.Option("--pooling", envvar="MCSE_POOLING", help="Instead of what the checkpoint says."),
+]
+
 
 @app.command()
 def verify(
     path: Annotated[str, typer.Argument(help="Model directory, package:NAME, or hub id.")] = str(SHIPPED),
-    pooling: Annotated[Literal["cls", "mean"] | None, typer.Option(help="Instead of what the checkpoint says.")] = None,
+    pooling: PoolingOption = None,
 ) -> None:
     """Explain a checkpoint and try it; fails with the reason where it is broken."""
-    with _told_in_one_sentence():
+    with told_in_one_sentence(CheckpointError, TextError):
         from models.loader import load
         from models.verify import verify as try_it
 
@@ -40,6 +44,7 @@ def embed(
     source: Annotated[Path, typer.Argument(help="Text file, one sentence a line; - reads standard input.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The .npy file to write: float32, a row per line.")],
     model: ModelOption = str(SHIPPED),
+    pooling: PoolingOption = None,
     space: Annotated[
         Literal["sentence", "grounded"],
         typer.Option(help="Which vectors: the sentence's, or those shared with images."),
@@ -48,26 +53,15 @@ def embed(
     batch_size: Annotated[int, typer.Option(min=1, help="Sentences encoded at a time.")] = 256,
 ) -> None:
     """Turn a file of sentences into a matrix of vectors."""
-    with _told_in_one_sentence():
+    with told_in_one_sentence(CheckpointError, TextError):
         from models.embed import embed_lines
         from models.loader import load
 
-        lines = sys.stdin.buffer.readlines() if str(source) == "-" else source.read_bytes().splitlines()
+        if not output.parent.is_dir():
+            raise FileNotFoundError(f"{output.parent}: there is no such directory to write into")
+        lines = (sys.stdin.buffer.read() if str(source) == "-" else source.read_bytes()).splitlines()
         count, truncated = embed_lines(
-            load(model), lines, output, space=space, normalize=normalize, batch_size=batch_size
+            load(model, pooling=pooling), lines, output, space=space, normalize=normalize, batch_size=batch_size
         )
         note = f"; {truncated} were longer than the model reads and were cut" if truncated else ""
         typer.echo(f"{count} sentences to {output}{note}", err=True)
-
-
-@contextmanager
-def _told_in_one_sentence() -> Iterator[None]:
-    """Errors that have a name are printed as one line; the others keep their traceback."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    from models.errors import CheckpointError, TextError
-
-    try:
-        yield
-    except (CheckpointError, TextError, FileNotFoundError, PermissionError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from error

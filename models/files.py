@@ -53,7 +53,6 @@ def replaced_directory(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
-        scratch.chmod(0o755)  # mkdtemp makes it private
         yield scratch
         _sync_tree(scratch)
         _swap(scratch, target)
@@ -72,11 +71,13 @@ def sync_directory(directory: Path) -> None:
 
 
 def _sync_tree(directory: Path) -> None:
+    # Everybody may read it, whatever the umask and the writers say: a service runs as another user.
     for name in files_below(directory):
-        (directory / name).chmod(0o644)  # some writers make them private; a service runs as another user
+        (directory / name).chmod(0o644)
         with (directory / name).open("rb") as file:
             os.fsync(file.fileno())
     for path in (directory, *(path for path in directory.rglob("*") if path.is_dir())):
+        path.chmod(0o755)
         sync_directory(path)
 
 
@@ -84,6 +85,11 @@ def _swap(scratch: Path, target: Path) -> None:
     old = scratch.with_name(f"{scratch.name}.old")
     if target.exists():
         target.rename(old)
-    scratch.rename(target)
+    try:
+        scratch.rename(target)
+    except BaseException:
+        if old.exists():
+            old.rename(target)
+        raise
     sync_directory(target.parent)
     shutil.rmtree(old, ignore_errors=True)

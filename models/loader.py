@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from models.bundle import build_heads, read_card, read_heads, verify_manifest
+from models.bundle import build_heads, read_card, read_heads
 from models.checkpoint import Checkpoint, fingerprint
 from models.config import EncoderConfig, Pooling
 from models.encoder import TextEncoder
@@ -29,7 +29,8 @@ def load(name: str | Path, *, pooling: Pooling | None = None) -> Checkpoint:
         CheckpointError: it is missing, damaged or of an unknown kind; one sentence with the file and the cure.
     """
     directory = resolve(name)
-    known = recognize(directory)
+    label = directory.name if Path(name).expanduser().is_dir() else str(name).removeprefix("package:")
+    known = recognize(directory, label)
     backbone, head_tensors = _read(directory, known)
     config = EncoderConfig(
         pooling=pooling or known.pooling,
@@ -41,6 +42,7 @@ def load(name: str | Path, *, pooling: Pooling | None = None) -> Checkpoint:
     model = MCSE(TextEncoder(backbone, config), mlp=mlp, grounding=grounding, image=image).eval()
     model.requires_grad_(requires_grad=False)
     return Checkpoint(
+        name=label,
         path=directory,
         kind=known.kind,
         model=model,
@@ -56,7 +58,6 @@ def _read(directory: Path, known: Recognized) -> tuple[PreTrainedModel, dict[str
     if known.kind in ("mcse", "simcse"):
         return read_contrastive(directory)
     if known.kind == "bundle":
-        verify_manifest(directory)
         return read_backbone(directory), read_heads(directory)
     return read_backbone(directory), {}
 

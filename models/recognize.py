@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.bundle import CARD, read_card, read_json
+from models.bundle import CARD, CURE, read_card, read_json, verify_manifest
 from models.checkpoint import Kind
 from models.config import POOLINGS, Pooling
 from models.errors import CheckpointError
 
 _MCSE_NAME = re.compile(r"(?<!si)mcse")  # "simcse" ends in it too
+_NO_LIMIT = 1_000_000  # tokenizers without a limit state a huge number
 _LEGACY_MODES: dict[str, Pooling] = {
     "pooling_mode_cls_token": "cls",
     "pooling_mode_mean_tokens": "mean",
@@ -33,8 +34,8 @@ class Recognized:
     """The token limit the directory states; None where only the backbone limits it."""
 
 
-def recognize(directory: Path) -> Recognized:
-    """Look at the files of a model directory.
+def recognize(directory: Path, name: str) -> Recognized:
+    """Look at the files of a model directory, and at the name it was asked for by.
 
     Raises:
         CheckpointError: it is no model, or asks for a pooling this project does not compute.
@@ -48,15 +49,16 @@ def recognize(directory: Path) -> Recognized:
             f"{directory}: no mcse.json, modules.json or config.json in it, so this is not a model directory. "
             "Give the directory that `mcse train` wrote, or a Hugging Face model's."
         )
-    return _hugging_face(directory)
+    return _hugging_face(directory, name)
 
 
 def _bundle(directory: Path) -> Recognized:
+    verify_manifest(directory)
     card = read_card(directory)
-    pooling = card.get("pooling")
-    if pooling not in POOLINGS:
-        raise CheckpointError(f"{directory / CARD}: pooling is {pooling!r}; expected one of {', '.join(POOLINGS)}.")
-    return Recognized("bundle", pooling, f"{CARD} says so", int(card["max_tokens"]))
+    pooling, limit = card.get("pooling"), card.get("max_tokens")
+    if pooling not in POOLINGS or not isinstance(limit, int):
+        raise CheckpointError(f"{directory / CARD}: pooling or max_tokens is missing or wrong. {CURE}")
+    return Recognized("bundle", pooling, f"{CARD} says so", limit)
 
 
 def _sentence_transformers(directory: Path) -> Recognized:
@@ -70,10 +72,18 @@ def _sentence_transformers(directory: Path) -> Recognized:
         )
     path = str(modules[kinds.index("Pooling")].get("path", "1_Pooling"))
     pooling = _pooling_of(directory / path / "config.json")
-    limit = None
-    if (settings := directory / "sentence_bert_config.json").exists():
-        limit = read_json(settings).get("max_seq_length")
-    return Recognized("sentence-transformers", pooling, f"{path}/config.json says so", limit)
+    return Recognized("sentence-transformers", pooling, f"{path}/config.json says so", _stated_limit(directory))
+
+
+def _stated_limit(directory: Path) -> int | None:
+    """The token limit: its own file's, or since sentence-transformers 6 the tokenizer's."""
+    places = {"sentence_bert_config.json": "max_seq_length", "tokenizer_config.json": "model_max_length"}
+    for file, key in places.items():
+        if (directory / file).exists():
+            limit = read_json(directory / file).get(key)
+            if isinstance(limit, int) and 0 < limit < _NO_LIMIT:
+                return limit
+    return None
 
 
 def _read_modules(directory: Path) -> list[dict[str, Any]]:
@@ -103,19 +113,19 @@ def _pooling_of(path: Path) -> Pooling:
     )
 
 
-def _hugging_face(directory: Path) -> Recognized:
+def _hugging_face(directory: Path, name: str) -> Recognized:
     """Weights and a config only: trained with MCSE or SimCSE, or some encoder that says nothing about pooling."""
     config = read_json(directory / "config.json")
     architectures = " ".join(map(str, config.get("architectures") or []))
-    names = f"{directory.name} {config.get('_name_or_path', '')}".lower()
+    names = f"{name} {config.get('_name_or_path', '')}".lower()
     if (directory / "mcse.pt").exists() or _MCSE_NAME.search(names):
         reason = "an MCSE checkpoint (mcse.pt or its name), which evaluates the raw first token"
-        return Recognized("mcse", "cls", reason, None)
+        return Recognized("mcse", "cls", reason, _stated_limit(directory))
     if architectures.endswith("ForCL") or "simcse" in names:
         reason = "a SimCSE checkpoint (its architecture or name), which evaluates the raw first token"
-        return Recognized("simcse", "cls", reason, None)
+        return Recognized("simcse", "cls", reason, _stated_limit(directory))
     reason = (
         "no file says which pooling it was trained with; took cls, as MCSE and SimCSE do. "
         "If it was trained with mean pooling, say so with --pooling mean or MCSE_POOLING=mean"
     )
-    return Recognized("encoder", "cls", reason, None)
+    return Recognized("encoder", "cls", reason, _stated_limit(directory))

@@ -35,7 +35,10 @@ def resolve(name: str | Path) -> Path:
 
 
 def _in_package(package: str) -> Path:
-    spec = importlib.util.find_spec(package)
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        spec = None
     roots = list(spec.submodule_search_locations or []) if spec is not None else []
     for root in map(Path, roots):
         for directory in (root, root / "model"):

@@ -43,7 +43,7 @@ class TextTokenizer:
             CheckpointError: there is no tokenizer, or only a slow one.
         """
         try:
-            loaded = AutoTokenizer.from_pretrained(directory)
+            loaded = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
         except (OSError, ValueError, KeyError) as error:
             raise CheckpointError(
                 f"{directory}: no tokenizer could be read ({type(error).__name__}). "

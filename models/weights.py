@@ -32,7 +32,7 @@ def read_backbone(directory: Path) -> PreTrainedModel:
     transformers_logging.disable_progress_bar()
     try:
         backbone, report = AutoModel.from_pretrained(
-            directory, dtype=torch.float32, output_loading_info=True, local_files_only=True
+            directory, dtype=torch.float32, output_loading_info=True, local_files_only=True, trust_remote_code=False
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
@@ -55,7 +55,7 @@ def read_contrastive(directory: Path) -> tuple[PreTrainedModel, dict[str, Tensor
         for name, tensor in state.items()
         if name.startswith(prefix) and ".pooler." not in f".{name}"
     }
-    backbone = AutoModel.from_config(AutoConfig.from_pretrained(directory), dtype=torch.float32)
+    backbone = _empty_backbone(directory)
     wanted = backbone.state_dict()
     missing = [name for name in wanted if name not in body and "pooler" not in name]
     fitting = {name: tensor for name, tensor in body.items() if name in wanted and wanted[name].shape == tensor.shape}
@@ -63,6 +63,15 @@ def read_contrastive(directory: Path) -> tuple[PreTrainedModel, dict[str, Tensor
     misshapen = [name for name in body if name in wanted and name not in fitting]
     heads.update(_mcse_heads(directory / "mcse.pt"))
     return _checked(directory, backbone, missing + misshapen), heads
+
+
+def _empty_backbone(directory: Path) -> PreTrainedModel:
+    try:
+        config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+        backbone: PreTrainedModel = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{directory / 'config.json'}: no encoder can be made of it ({error}).") from error
+    return backbone
 
 
 def _mlp_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -59,7 +59,9 @@ def _retrieval(recalls: Mapping[str, float]) -> list[str]:
 
 def _training(card: Mapping[str, Any]) -> list[str]:
     training, data = card["training"], card["training"]["config"]["data"]
-    lines = [f"- Steps: {training['steps']}, kept: {training['kept_step']} (STS-B dev {training['stsb_dev']:.2f})"]
+    lines = [
+        f"- Steps: {training['steps']}; exported: step {training['kept_step']} (STS-B dev {training['stsb_dev']:.2f})"
+    ]
     lines += [f"- {name.capitalize()}: `{data[name]}`" for name in ("text", "captions", "features") if data[name]]
     for table in ("objective", "optimizer", "schedule", "run"):
         settings = ", ".join(f"{key} {value}" for key, value in training["config"][table].items() if value is not None)

@@ -40,6 +40,7 @@ def save_state(run: Path, model: MCSE, optimizer: Optimizer, rates: LRScheduler,
         "rates": rates.state_dict(),
         "progress": asdict(progress),
         "random": torch.get_rng_state(),
+        "cuda_random": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
     torch.save(state, buffer)
     write_durably(run / STATE, buffer.getvalue())
@@ -58,6 +59,8 @@ def load_state(run: Path, model: MCSE, optimizer: Optimizer, rates: LRScheduler)
         optimizer.load_state_dict(state["optimizer"])
         rates.load_state_dict(state["rates"])
         torch.set_rng_state(state["random"])
+        if torch.cuda.is_available():
+            torch.cuda.set_rng_state_all(state["cuda_random"])
         return Progress(**state["progress"])
     except FileNotFoundError as error:
         raise TrainingError(f"{path}: nothing to resume; start the run without --resume.") from error

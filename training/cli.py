@@ -1,14 +1,15 @@
 """`mcse train` and `mcse evaluate`. Heavy imports wait until a command runs, so that --help is quick."""
 
 import json
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from models.errors import CheckpointError, TextError
+from models.told import told_in_one_sentence
+from training.errors import ConfigError, DataError, TrainingError
 
 if TYPE_CHECKING:
     from training.evaluate import Scores
@@ -25,6 +26,7 @@ DataOption = Annotated[
     ),
 ]
 DEFAULT_DATA = Path("../shared/data")
+NAMED = (CheckpointError, TextError, ConfigError, DataError, TrainingError)
 
 
 @app.command()
@@ -40,7 +42,7 @@ def train(
 
     Ctrl-C finishes the step under way and leaves a state that --resume goes on from.
     """
-    with _told_in_one_sentence():
+    with told_in_one_sentence(*NAMED):
         from training.config import load_config
         from training.progress import Display
         from training.train import train as run
@@ -63,7 +65,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Score a checkpoint: Spearman on the seven STS sets, and image retrieval where it has the heads."""
-    with _told_in_one_sentence():
+    with told_in_one_sentence(*NAMED):
         from models import load
         from training.evaluate import Evaluator
         from training.progress import Display
@@ -88,23 +90,3 @@ def _print_table(title: str, scores: "Scores") -> None:
         table.add_column(name, justify="right")
     table.add_row(*(f"{value:.2f}" for value in values.values()))
     Console(width=None if sys.stdout.isatty() else 140).print(table)
-
-
-@contextmanager
-def _told_in_one_sentence() -> Iterator[None]:
-    """Errors that have a name are printed as one line; the others keep their traceback."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    try:
-        from models.errors import CheckpointError
-        from training.errors import ConfigError, DataError, TrainingError
-    except ModuleNotFoundError as error:
-        typer.echo(f"{error.name} is not installed. Install the training extra: pip install '.[train]'", err=True)
-        raise typer.Exit(1) from error
-    try:
-        yield
-    except (CheckpointError, ConfigError, DataError, TrainingError) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from error
-    except ModuleNotFoundError as error:
-        typer.echo(f"{error.name} is not installed. Install the training extra: pip install '.[train]'", err=True)
-        raise typer.Exit(1) from error

@@ -5,6 +5,7 @@ A run is described by one TOML file whose tables are the classes below. Paths of
 """
 
 import dataclasses
+import math
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -227,11 +228,11 @@ def _check_ranges(config: TrainConfig) -> None:
         "objective.temperature": objective.temperature,
         "objective.grounding_temperature": objective.grounding_temperature,
         "optimizer.learning_rate": optimizer.learning_rate,
-        "optimizer.head_learning_rate": optimizer.head_learning_rate or optimizer.learning_rate,
+        "optimizer.head_learning_rate": 1 if optimizer.head_learning_rate is None else optimizer.head_learning_rate,
         "optimizer.epsilon": optimizer.epsilon,
         "optimizer.clip_norm": optimizer.clip_norm,
         "schedule.epochs": schedule.epochs,
-        "schedule.pair_every": schedule.pair_every or 1,
+        "schedule.pair_every": 1 if schedule.pair_every is None else schedule.pair_every,
         "schedule.max_steps": 1 if schedule.max_steps is None else schedule.max_steps,
         "evaluation.every": config.evaluation.every,
     }
@@ -244,11 +245,11 @@ def _check_ranges(config: TrainConfig) -> None:
         "run.seed": config.run.seed,
     }
     for name, value in positive.items():
-        if not value > 0:
-            raise ConfigError(f"{name} must be above 0, got {value}")
+        if not 0 < value < math.inf:
+            raise ConfigError(f"{name} must be a number above 0, got {value}")
     for name, value in not_negative.items():
-        if value < 0:
-            raise ConfigError(f"{name} must not be negative, got {value}")
+        if not 0 <= value < math.inf:
+            raise ConfigError(f"{name} must be a number from 0, got {value}")
     for name, size in (("batch_size", schedule.batch_size), ("pair_batch_size", schedule.pair_batch_size)):
         if size is not None and size < 2:
             raise ConfigError(f"schedule.{name} must be at least 2: contrast needs a second sentence; got {size}")

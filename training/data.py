@@ -1,8 +1,9 @@
 """Training data, checked when it is opened: what does not fit is named with its line, before the first step."""
 
 import gzip
+import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from models import TextError, TextTokenizer
 from training.config import DataConfig
 from training.errors import DataError
 
+_ALPHANUMERIC = re.compile("[0-9A-Za-z]")
 _TEXT, _PAIR, _CHOICE = 0, 1, 2  # keep the random streams of one seed apart
 
 
@@ -124,6 +127,22 @@ def _features_of(wanted: list[str], path: Path) -> NDArray[np.float32]:
     return features[[row_of[name] for name in wanted]]
 
 
+def check_content(name: str, texts: Iterable[str], tokenizer: TextTokenizer) -> None:
+    """Refuse a text that no token comes out of, before a run is under way.
+
+    A text with an ASCII letter or digit has a token in every vocabulary; only the others are tokenized.
+
+    Raises:
+        DataError: with the number of the text.
+    """
+    for number, text in enumerate(texts, start=1):
+        if _ALPHANUMERIC.search(text) is None:
+            try:
+                tokenizer.encode([text])
+            except TextError as error:
+                raise DataError(f"{name}, text {number}: {error}. Remove it.") from error
+
+
 def read_captions(path: Path) -> dict[str, list[str]]:
     """Captions of each image, in file order, from Flickr8k's form `image.jpg#number<TAB>caption`."""
     captions: dict[str, list[str]] = {}
@@ -147,10 +166,12 @@ def read_features(path: Path) -> tuple[list[str], NDArray[np.float32]]:
             ids, features = file["image_ids"], file["features"].astype(np.float32)
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file.") from error
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: expected an npz with the arrays image_ids and features ({error}).") from error
     if features.ndim != 2 or len(ids) != len(features):
         raise DataError(f"{path}: {len(ids)} image ids do not match features of shape {features.shape}.")
+    if len(set(ids.tolist())) != len(ids):
+        raise DataError(f"{path}: an image id is listed twice.")
     finite = np.isfinite(features).all(axis=1)
     if not finite.all():
         row = int(np.argmin(finite))

@@ -62,6 +62,17 @@ class Evaluator:
         """Spearman x 100 on one set; `STSB-dev` chooses checkpoints."""
         return spearman(self.encode, read_set(name, self._data))
 
+    def check(self) -> None:
+        """Read every set once, so that a missing file is told before a run and not after it.
+
+        Raises:
+            DataError: evaluation data is missing or malformed.
+        """
+        for name in (*STS_SETS, "STSB-dev"):
+            read_set(name, self._data)
+        if (self._data / "flickr8k").is_dir():
+            read_flickr8k_test(self._data)
+
     def all(self, on_set: Callable[[str], None] = lambda _name: None) -> Scores:
         """Every score; `on_set` is called with the name of each set before it.
 

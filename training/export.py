@@ -30,7 +30,8 @@ def export(
         round_to_half(trainee.model)
     with display.evaluating() as line:
         scores = evaluator.all(line.on_set)
-    card = _facts(config, progress, scores)
+        line.on_set("STSB-dev")
+        card = _facts(config, progress, scores, stsb_dev=evaluator.sts("STSB-dev"))
     save_bundle(
         target,
         trainee.model.cpu(),
@@ -57,14 +58,14 @@ def round_to_half(model: MCSE) -> None:
         parameter.copy_(parameter.half().float())
 
 
-def _facts(config: TrainConfig, progress: Progress, scores: Scores) -> dict[str, Any]:
+def _facts(config: TrainConfig, progress: Progress, scores: Scores, *, stsb_dev: float) -> dict[str, Any]:
     return {
         "base_model": config.model.base,
         "training": {
             "config": config.to_dict(),
             "steps": progress.step,
             "kept_step": progress.best_step if config.evaluation.keep == "best" else progress.step,
-            "stsb_dev": progress.best_score,
+            "stsb_dev": stsb_dev,
             "versions": {name: version(name) for name in ("torch", "transformers")},
         },
         "scores": scores.to_dict(),

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data import read_captions, read_features, read_ids
+from training.errors import DataError
 
 RANKS = (1, 5, 10)
 
@@ -33,6 +34,9 @@ def read_flickr8k_test(data: Path) -> RetrievalSet:
     ids, features = read_features(folder / "flickr8k_mobilenetv2_avgpool_f16.npz")
     wanted = read_ids(folder / "Flickr_8k.testImages.txt")
     row_of = {name: row for row, name in enumerate(ids)}
+    for name in wanted:
+        if name not in captions or name not in row_of:
+            raise DataError(f"{folder}: the test image {name} lacks captions or features. Fetch the files again.")
     return RetrievalSet(
         captions=[caption for name in wanted for caption in captions[name]],
         image_of=np.array([image for image, name in enumerate(wanted) for _ in captions[name]]),

@@ -51,6 +51,13 @@ def read_set(name: str, data: Path) -> Pairs:
     folder = data / "sts"
     if not folder.is_dir():
         raise DataError(f"{folder}: no STS data there. Say where it is with --data or MCSE_DATA.")
+    try:
+        return _read_rows(name, folder)
+    except (IndexError, ValueError) as error:
+        raise DataError(f"{folder}: a row of {name} is malformed ({error}). Fetch the files again.") from error
+
+
+def _read_rows(name: str, folder: Path) -> Pairs:
     if name in ("STSB", "STSB-dev"):
         part = "dev" if name.endswith("dev") else "test"
         return _collect(_benchmark_rows(folder / "STSBenchmark" / f"sts-{part}.csv"))

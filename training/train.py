@@ -22,7 +22,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from training.build import Trainee, build_optimizer, build_trainee
 from training.checkpoint import Progress, load_best, load_state, save_best, save_state
 from training.config import TrainConfig
-from training.data import CaptionedImages, Sentences, open_pairs, open_text
+from training.data import CaptionedImages, Sentences, check_content, open_pairs, open_text
 from training.errors import ConfigError, TrainingError
 from training.evaluate import Evaluator, Scores
 from training.export import export
@@ -114,6 +114,9 @@ def build(config: TrainConfig, corpus: Corpus, data: Path) -> Run:
         image_width=features.shape[1] if grounded and features is not None else None,
     )
     optimizer, rates = build_optimizer(trainee.model, config.optimizer, schedule.total_steps)
+    _check_texts(corpus, trainee)
+    evaluator = Evaluator(trainee.model, trainee.base.tokenizer, data)
+    evaluator.check()
     return Run(
         config=config,
         corpus=corpus,
@@ -128,7 +131,7 @@ def build(config: TrainConfig, corpus: Corpus, data: Path) -> Run:
             start=trainee.start if config.objective.anchor_weight > 0 else None,
             bfloat16=config.run.precision == "bfloat16",
         ),
-        evaluator=Evaluator(trainee.model, trainee.base.tokenizer, data),
+        evaluator=evaluator,
     )
 
 
@@ -190,6 +193,13 @@ def _plan(config: TrainConfig, corpus: Corpus) -> Schedule:
             f"{schedule.total_steps} steps"
         )
     return schedule
+
+
+def _check_texts(corpus: Corpus, trainee: Trainee) -> None:
+    if corpus.text is not None:
+        check_content("data.text", corpus.text.lines, trainee.tokenizer)
+    if corpus.pairs is not None:
+        check_content("data.captions", (text for texts in corpus.pairs.captions for text in texts), trainee.tokenizer)
 
 
 def _evaluate(run: Run, progress: Progress, directory: RunDirectory) -> float:

@@ -37,6 +37,8 @@ def test_no_file_runs_code_it_reads(path: Path) -> None:
         assert name not in BANNED_CALLS, name
         assert arguments.get("trust_remote_code") != "True"
         assert arguments.get("allow_pickle") != "True"
+        if name.endswith("from_pretrained"):
+            assert arguments.get("trust_remote_code") == "False", name
         if name == "torch.load":
             assert arguments.get("weights_only") == "True"
 

@@ -122,8 +122,30 @@ def test_weights_that_are_no_safetensors_are_named_even_with_a_good_manifest(bun
 def test_a_format_from_the_future_is_refused(bundle: Path) -> None:
     card = json.loads((bundle / "mcse.json").read_text())
     (bundle / "mcse.json").write_text(json.dumps({**card, "format": 99}))
+    write_manifest(bundle)
     with pytest.raises(CheckpointError, match="its format is 99"):
         load(bundle)
+
+
+def test_a_card_without_what_a_loader_needs_is_refused(bundle: Path) -> None:
+    card = json.loads((bundle / "mcse.json").read_text())
+    del card["max_tokens"]
+    (bundle / "mcse.json").write_text(json.dumps(card))
+    write_manifest(bundle)
+    with pytest.raises(CheckpointError, match="max_tokens is missing or wrong"):
+        load(bundle)
+
+
+def test_a_file_that_the_manifest_does_not_list_is_refused_but_hidden_ones_are_not(bundle: Path) -> None:
+    (bundle / ".DS_Store").write_bytes(b"x")
+    load(bundle)
+    (bundle / "added_tokens.json").write_text("{}")
+    with pytest.raises(CheckpointError, match=r"added_tokens\.json: the manifest does not list this file"):
+        load(bundle)
+
+
+def test_the_architecture_named_is_that_of_the_weights(tiny_bundle: Path) -> None:
+    assert json.loads((tiny_bundle / "config.json").read_text())["architectures"] == ["BertModel"]
 
 
 def test_an_incomplete_head_is_refused(bundle: Path) -> None:

@@ -51,6 +51,17 @@ def test_embed_reads_standard_input_into_the_grounded_space_and_counts_what_was_
     assert np.load(tmp_path / "g.npy").shape == (1, 8)
 
 
+def test_embed_takes_another_pooling_and_refuses_a_folder_that_is_not_there(tmp_path: Path, tiny_bundle: Path) -> None:
+    arguments = ("embed", "-", "--model", tiny_bundle, "-o")
+    for pooling in ("mean", "cls"):
+        done = run(*arguments, tmp_path / f"{pooling}.npy", "--pooling", pooling, stdin="a dog\n")
+        assert done.returncode == 0, done.stderr
+    assert not np.allclose(np.load(tmp_path / "mean.npy"), np.load(tmp_path / "cls.npy"))
+    done = run(*arguments, tmp_path / "none" / "x.npy", stdin="a dog\n")
+    assert done.returncode == 1
+    assert "there is no such directory to write into" in done.stderr
+
+
 def test_embed_names_the_line_that_holds_nothing(tmp_path: Path, tiny_bundle: Path) -> None:
     done = run("embed", "-", "-o", tmp_path / "x.npy", "--model", tiny_bundle, stdin="a dog\n\na cat\n")
     assert done.returncode == 1

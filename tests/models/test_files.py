@@ -7,12 +7,17 @@ import pytest
 from models.files import replaced_directory, replaced_file, sha256_of, write_durably
 
 
+def _stop_halfway(path: Path) -> None:
+    with replaced_file(path) as file:
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+
 def test_a_file_holds_the_old_content_or_the_new(tmp_path: Path) -> None:
     path = tmp_path / "a"
     write_durably(path, b"old")
-    with pytest.raises(KeyboardInterrupt), replaced_file(path) as file:
-        file.write(b"half")
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        _stop_halfway(path)
     assert path.read_bytes() == b"old"
     write_durably(path, b"new")
     assert path.read_bytes() == b"new"

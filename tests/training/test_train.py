@@ -215,6 +215,24 @@ def test_what_does_not_fit_is_refused_before_the_first_step(
         )
 
 
+def test_a_line_without_tokens_is_named_before_the_first_step(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display
+) -> None:
+    with (world / "text.txt").open("a") as file:
+        file.write("\u200b\n")
+    with pytest.raises(DataError, match=r"data\.text, text 193: the text has no content"):
+        run(tiny_run(), world, tmp_path / "run", display)
+
+
+def test_evaluation_data_that_is_missing_is_told_before_the_first_step(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display
+) -> None:
+    (world / "sts" / "SICK" / "SICK_test_annotated.txt").unlink()
+    with pytest.raises(DataError, match="SICK_test_annotated"):
+        run(tiny_run(), world, tmp_path / "run", display)
+    assert (tmp_path / "run" / "metrics.jsonl").read_text() == ""
+
+
 @pytest.mark.slow
 def test_ctrl_c_in_a_terminal_leaves_a_run_that_resumes(world: Path, tiny_base: Path, tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_text(
