@@ -15,7 +15,7 @@ Vectors = NDArray[np.float32]
 # FAISS's own value, 128,000, is meant for many threads; with one it makes 64 queries five times slower.
 faiss.cvar.distance_compute_blas_threshold = 2048
 
-WIDEN = 8  # how much further to look while equal scores are cut in two
+BLOCK_CELLS = 4 * 1024**2  # 16 MB of float32: most that one block of vectors, or of their scores, may hold
 
 
 class FlatIndex:
@@ -28,7 +28,8 @@ class FlatIndex:
     def __init__(self, width: int) -> None:
         self._width = width
         self._lock = threading.Lock()
-        self._faiss = faiss.IndexIDMap2(faiss.IndexFlatIP(width))
+        self._flat = faiss.IndexFlatIP(width)
+        self._faiss = faiss.IndexIDMap2(self._flat)
         self._last_row = 0
 
     def __len__(self) -> int:
@@ -41,8 +42,9 @@ class FlatIndex:
 
     def remove(self, rows: Rows) -> None:
         """Take `rows` (n,) out; unknown ones are left out."""
+        _checked(rows)
         with self._lock:
-            self._faiss.remove_ids(faiss.IDSelectorBatch(_checked(rows)))
+            self._take_out(rows)
 
     def replace(self, removed: Rows, rows: Rows, vectors: Vectors) -> None:
         """Take out `removed` and add `vectors` (n, width) under `rows` (n,) in one step that no search sees half of.
@@ -51,12 +53,13 @@ class FlatIndex:
         and InvalidInput for vectors that break the rules.
         """
         rules.require(vectors, self._width, "vectors")
+        _checked(removed)
         if len(_checked(rows)) != len(vectors):
             raise ValueError(f"{len(rows)} row numbers for {len(vectors)} vectors")
         with self._lock:
             if (np.diff(rows, prepend=self._last_row) <= 0).any():
                 raise ValueError(f"row numbers must grow from {self._last_row}, the last one there was")
-            self._faiss.remove_ids(faiss.IDSelectorBatch(_checked(removed)))
+            self._take_out(removed)
             self._faiss.add_with_ids(np.ascontiguousarray(vectors), rows)
             self._last_row = int(rows[-1]) if len(rows) else self._last_row
 
@@ -74,14 +77,39 @@ class FlatIndex:
     def _nearest(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
         if k < 1 or not len(queries):
             return np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
-        # FAISS keeps any of the rows that tie for the last place. Look further until the tie is seen whole.
-        taken = min(k + 1, len(self))
-        scores, rows = self._faiss.search(queries, taken)
-        while taken < len(self) and (scores[:, k - 1] == scores[:, -1]).any():
-            taken = min(taken * WIDEN, len(self))
-            scores, rows = self._faiss.search(queries, taken)
+        scores, rows = self._faiss.search(queries, min(k + 1, len(self)))
+        # FAISS keeps any of the rows that tie for the last place. One row too many tells where that happened.
+        tied = scores[:, k - 1] == scores[:, k] if k < len(self) else np.zeros(len(queries), np.bool_)
         order = np.lexsort((rows, -scores))[:, :k]
-        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+        scores, rows = np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+        if tied.any():
+            scores[tied], rows[tied] = self._nearest_in_order(queries[tied], k)
+        return scores, rows
+
+    def _nearest_in_order(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
+        """The same by one more look at all rows, lowest row first, so that an equal one never takes a place.
+
+        FAISS keeps rows in the order in which they came, which is that of their numbers. However many rows tie, this
+        takes the time of one search and a few blocks of memory.
+        """
+        scores = np.full((len(queries), k), -np.inf, np.float32)
+        places = np.zeros((len(queries), k), np.int64)
+        step = max(1, BLOCK_CELLS // max(len(queries), self._width))
+        for start in range(0, len(self), step):
+            block = self._flat.reconstruct_n(start, min(step, len(self) - start))
+            found = queries @ block.T  # (queries, block)
+            better = found > scores[:, -1:]
+            for query in np.flatnonzero(better.any(axis=1)):
+                new = np.flatnonzero(better[query])
+                both = np.concatenate([scores[query], found[query, new]])
+                order = np.argsort(-both, kind="stable")[:k]
+                scores[query] = both[order]
+                places[query] = np.concatenate([places[query], new + start])[order]
+        return scores, faiss.vector_to_array(self._faiss.id_map)[places]
+
+    def _take_out(self, rows: Rows) -> None:
+        if len(rows):  # FAISS walks over the whole index even to remove nothing
+            self._faiss.remove_ids(faiss.IDSelectorBatch(rows))
 
 
 def _checked(rows: Rows) -> Rows:

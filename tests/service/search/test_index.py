@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -58,6 +59,65 @@ def test_of_equal_scores_the_lower_rows_win() -> None:
     index.add(numbered(2_000), np.full((1, 2), 2, np.float32))
     _, rows = index.search(np.ones((1, 2), np.float32), 4)
     assert rows.tolist() == [[2_000, 1, 2, 3]]
+
+
+def test_of_equal_scores_the_lower_rows_win_in_every_block_and_after_removals(
+    mixed: Vectors, brute_force: BruteForce, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few different rows in small blocks: every query ties, with rows of the same block and of later ones."""
+    monkeypatch.setattr("service.search.index.BLOCK_CELLS", 40 * 7)
+    stored = np.concatenate([mixed[:10]] * 20)
+    index = FlatIndex(32)
+    index.add(np.arange(1, 201), stored)
+    kept = np.setdiff1d(np.arange(200), [0, 3, 50, 199])
+    index.remove(numbered(1, 4, 51, 200))
+    for k in (1, 5, 30, 195):
+        scores, rows = index.search(mixed[:40], k)
+        expected_scores, expected = brute_force(stored[kept], mixed[:40], k)
+        np.testing.assert_array_equal(rows, kept[expected] + 1)
+        np.testing.assert_array_equal(scores, expected_scores)
+
+
+def test_many_queries_that_tie_take_little_memory() -> None:
+    index = FlatIndex(4)
+    index.add(np.arange(1, 100_001), np.ones((100_000, 4), np.float32))
+    tracemalloc.start()
+    _, rows = index.search(np.ones((128, 4), np.float32), 10)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (rows == np.arange(1, 11)).all()
+    assert peak < 64 * 1024**2, f"{peak} bytes; every row for every query would be 150 MB"
+
+
+def test_only_queries_that_tie_are_searched_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = FlatIndex(2)
+    index.add(np.arange(1, 11), np.array([[1, n % 5] for n in range(10)], np.float32))
+    again: list[Vectors] = []
+    search = index._nearest_in_order
+
+    def noting(queries: Vectors, k: int) -> tuple[Vectors, Rows]:
+        again.append(queries)
+        return search(queries, k)
+
+    monkeypatch.setattr(index, "_nearest_in_order", noting)
+    queries = np.array([[0, 1], [1, 0], [0, -1]], np.float32)
+    _, rows = index.search(queries, 2)
+    assert rows.tolist() == [[5, 10], [1, 2], [1, 6]]
+    np.testing.assert_array_equal(np.concatenate(again), queries[1:2])
+
+
+def test_an_insert_does_not_look_for_what_to_remove(vectors: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FAISS walks over every row to remove none."""
+    index = FlatIndex(8)
+    index.add(np.arange(1, 11), vectors(10))
+
+    def walk(_selector: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(index._faiss, "remove_ids", walk)
+    index.add(numbered(11), vectors(1))
+    index.remove(numbered())
+    assert len(index) == 11
 
 
 def test_removed_rows_are_never_found(vectors: Make) -> None:
