@@ -1,7 +1,8 @@
-"""uvicorn's HTTP protocol with the limits it lacks: time to receive, size of headers, number of connections.
+"""uvicorn's HTTP protocol with the limits it lacks: time to receive and to send, size of headers, connections.
 
-uvicorn starts its keep-alive timer only after a response, so a client that sends half a request keeps its connection
-for ever, and a few hundred of those keep everybody else out.
+uvicorn starts its keep-alive timer only after a response, stops it at any byte, and waits without end for an answer to
+be read. So a client that sends half a request, or reads nothing, keeps its connection for ever, and a few hundred of
+those keep everybody else out.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 RECEIVE_WITHIN_S = 10.0  # the whole request, from the opened connection or its first byte to its last
+SEND_WITHIN_S = 30.0  # from the first byte of an answer that the client does not take to the last
 MAX_HEAD_BYTES = 64 * 1024  # request line and headers; proxies add some, cookies some more
 
 
@@ -17,13 +19,16 @@ class LimitedProtocol(HttpToolsProtocol):
     """
     One connection:
 
-        opened, or next request begins ── timer starts ── request received ── timer stops
-                                              └── RECEIVE_WITHIN_S later: closed
+        opened, or first byte after an answer ── timer starts ── request received ── timer stops
+                                                     └── RECEIVE_WITHIN_S later: closed
+        an answer waits for the client ── timer starts ── all of it is taken ── timer stops
+                                              └── SEND_WITHIN_S later: cut off, what waits is thrown away
     """
 
     max_connections: ClassVar[int] = 512
 
     _deadline: asyncio.TimerHandle | None = None
+    _send_deadline: asyncio.TimerHandle | None = None
     _in_head = True
     _head_bytes = 0
 
@@ -33,26 +38,38 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.connections) > self.max_connections:
             transport.abort()
             return
+        transport.set_write_buffer_limits(0)  # so that pause_writing and resume_writing tell of every byte that waits
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer with the connection."""
+        """Forget the timers with the connection."""
         self._stop_timer()
+        self._stop_send_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count the bytes of a head that does not end."""
+        """Count the bytes of a head that does not end, and time those that begin no request."""
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The request's headers are too large.")
+        if self._deadline is None and self._is_idle():
+            self._start_timer()  # a line feed alone has just stopped uvicorn's timer
+
+    def pause_writing(self) -> None:
+        """Bytes of an answer wait; also those that `close` would wait for."""
+        super().pause_writing()
+        self._send_deadline = self.loop.call_later(SEND_WITHIN_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client has taken them all."""
+        self._stop_send_timer()
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         """A request begins, the first or the next on this connection."""
         super().on_message_begin()
-        self._in_head = True
-        self._head_bytes = 0
         if self._deadline is None:
             self._start_timer()
 
@@ -64,7 +81,14 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The whole request is here; from now on the deadline is the app's."""
         self._stop_timer()
+        self._in_head = True  # what comes next belongs to the next one, from its first byte
+        self._head_bytes = 0
         super().on_message_complete()
+
+    def _is_idle(self) -> bool:
+        """Whether no request is under way and uvicorn's keep-alive timer does not run either."""
+        answered = self.cycle is None or self.cycle.response_complete
+        return answered and self.timeout_keep_alive_task is None and not self.transport.is_closing()
 
     def _start_timer(self) -> None:
         self._deadline = self.loop.call_later(RECEIVE_WITHIN_S, self._close_late)
@@ -73,6 +97,11 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _stop_send_timer(self) -> None:
+        if self._send_deadline is not None:
+            self._send_deadline.cancel()
+            self._send_deadline = None
 
     def _close_late(self) -> None:
         self._deadline = None
