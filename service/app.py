@@ -135,7 +135,7 @@ def _dimensions(model: ServedModel) -> dict[str, int]:
 def _routes(routers: tuple[APIRouter, ...]) -> list[tuple[str, str, int]]:
     """(path, method, status of success) of every route."""
     return [
-        (route.path, method, route.status_code or 200)
+        (route.path_format, method, route.status_code or 200)
         for router in routers
         for route in router.routes
         if isinstance(route, APIRoute)

@@ -10,7 +10,7 @@
     ├── WrongMediaType    415  the body is not JSON
     ├── EncodeFailed      424  the model could not encode this input
     ├── Overloaded        429  try again after `retry_after` seconds
-    ├── Unavailable       503  starting, draining, or a part of the service is broken
+    ├── Unavailable       503  stopping, or a part of the service is broken
     ├── DeadlineExceeded  504  the answer took too long
     └── StorageFull       507  no room to write
 
@@ -125,7 +125,7 @@ class Overloaded(ServiceError):
 
 
 class Unavailable(ServiceError):
-    """Starting, draining, or a part of the service is broken."""
+    """Stopping, or a part of the service is broken."""
 
     status = 503
     error_type = "Unhealthy"

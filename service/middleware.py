@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.answers import error_response
 from service.disconnect import cancelled_by_disconnect
-from service.errors import DeadlineExceeded, ServiceError
+from service.errors import DeadlineExceeded, ServiceError, Unavailable
 from service.record import RECORD_KEY, Record
 from service.services import Services, services_of
 from service.telemetry.logs import describe
@@ -39,18 +39,24 @@ class RequestMiddleware:
         services = services_of(scope)
         record = scope[RECORD_KEY] = Record(_request_id(scope))
         answer = _Answer(send, record, services.model.fingerprint)
-        error = await self._run(scope, receive, answer, services.settings.request_timeout_s)
+        error = await self._run(scope, receive, answer, services)
         if error is not None and not answer.started:
             await error_response(error)(scope, receive, answer.send)
         _report(scope, services, record, answer.status)
 
-    async def _run(self, scope: Scope, receive: Receive, answer: "_Answer", timeout_s: float) -> ServiceError | None:
+    async def _run(self, scope: Scope, receive: Receive, answer: "_Answer", services: Services) -> ServiceError | None:
         """Run the app; returns the error that is still to be answered."""
+        timeout_s = services.settings.request_timeout_s
         try:
             async with asyncio.timeout(timeout_s), cancelled_by_disconnect(receive, answer.is_complete) as watched:
                 await self.app(scope, watched, answer.send)
         except ClientDisconnect:
             answer.status = CLIENT_CLOSED_REQUEST
+        except asyncio.CancelledError:
+            if not services.health.draining:
+                raise
+            _go_on()  # the time to drain is over; the caller is told before the process ends
+            return Unavailable("The service is stopping and could not finish this request; send it again.")
         except TimeoutError:
             return DeadlineExceeded(f"The answer was not ready within {timeout_s:g} seconds.")
         except Exception as error:  # HTTP border: the caller gets a 500, the operator this line
@@ -84,6 +90,13 @@ class _Answer:
         elif not message.get("more_body", False):
             self._complete = True
         await self._send(message)
+
+
+def _go_on() -> None:
+    """Take the cancellation of this task back."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
 
 
 def _request_id(scope: Scope) -> str:
@@ -125,5 +138,5 @@ def _count(services: Services, record: Record, status: int, seconds: float) -> N
 
 def _route(scope: Scope) -> str:
     """The template, such as `/collections/{name}`; a path as sent could hold a caller's text."""
-    path: str = getattr(scope.get("route"), "path", "unmatched")
+    path: str = getattr(scope.get("route"), "path_format", "unmatched")
     return path

@@ -29,7 +29,7 @@ def serve(settings: Settings, started: float) -> None:
     `started` is the monotonic time from which the ready line counts.
     """
     configure_logs(settings.log_level)
-    listener = _listen(settings)  # before the model is loaded: a taken port is told at once
+    listener = _bind(settings)  # before the model is loaded: a taken port is told at once
     try:
         uvloop.run(_run(create_app(settings), settings, listener, started))
     finally:
@@ -39,6 +39,8 @@ def serve(settings: Settings, started: float) -> None:
 async def _run(app: FastAPI, settings: Settings, listener: socket.socket, started: float) -> None:
     """The lifespan is entered here and not by uvicorn, which turns its failure into a traceback."""
     async with app.router.lifespan_context(app):
+        with _naming_address(settings):
+            listener.listen(BACKLOG)  # not sooner: until it can be answered, a connection is refused and does not hang
         await DrainingServer(_config(app, settings), app.state.services, started).serve(sockets=[listener])
     log.info("stopped")
 
@@ -88,21 +90,31 @@ def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         access_log=False,  # the middleware writes it
         server_header=False,
         proxy_headers=False,
+        backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.drain_s,
     )
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _bind(settings: Settings) -> socket.socket:
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((settings.host, settings.port))
-        listener.listen(BACKLOG)
-    except OSError as error:
+        with _naming_address(settings):
+            listener.bind((settings.host, settings.port))
+    except AddressError:
         listener.close()
+        raise
+    return listener
+
+
+@contextmanager
+def _naming_address(settings: Settings) -> Iterator[None]:
+    """Both `bind` and `listen` may find that another process has the port."""
+    try:
+        yield
+    except OSError as error:
         raise AddressError(
             f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}); stop what uses it, or set MCSE_PORT."
         ) from error
-    return listener

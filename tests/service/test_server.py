@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -16,25 +17,35 @@ from service.search.collections import Collections
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# The real `serve` in a process of its own, with the stub model; each batch takes 0.3 s.
+# The real `serve` in a process of its own, with the stub model; each batch takes 0.3 s, and the first one, which
+# warms the model up, tells on stderr what a caller meets meanwhile.
 SERVE = """
-import functools, sys, time
+import functools, json, socket, sys, time
 from service import server
 from service.settings import Settings
 from tests.service.conftest import StubCheckpoint, StubEncoder
 
-encoder = StubEncoder()
+class Encoder(StubEncoder):
+    def encode(self, batch):
+        if not self.batches:
+            with socket.socket() as caller:
+                print(json.dumps({"event": "warming", "connect": caller.connect_ex(address)}), file=sys.stderr)
+        return super().encode(batch)
+
+encoder = Encoder()
 encoder.seconds = 0.3
+settings = Settings(**{"port": 0, "data_dir": sys.argv[1], "threads": 1, "drain_s": 2, **json.loads(sys.argv[2])})
+address = (settings.host, settings.port)
 server.create_app = functools.partial(server.create_app, checkpoint=StubCheckpoint(), runtime=encoder)
-server.serve(Settings(port=0, data_dir=sys.argv[1], threads=1, drain_s=2), time.monotonic())
+server.serve(settings, time.monotonic())
 """
 
 
 @contextmanager
-def serving(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
-    """The process, and what its ready line says."""
+def serving(data_dir: Path, **settings: Any) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    """The process, and what its ready line says; the line before that is under `warming`."""
     with subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(data_dir)],
+        [sys.executable, "-c", SERVE, str(data_dir), json.dumps(settings)],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         stderr=subprocess.PIPE,
@@ -42,7 +53,8 @@ def serving(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, A
     ) as process:
         try:
             assert process.stderr is not None
-            yield process, json.loads(process.stderr.readline())
+            warming = json.loads(process.stderr.readline())
+            yield process, {**json.loads(process.stderr.readline()), "warming": warming}
         finally:
             process.kill()
 
@@ -56,8 +68,8 @@ def post(port: int, path: str, body: dict[str, Any]) -> socket.socket:
     """Send a whole request, and leave its answer for later."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=10)
     content = json.dumps(body).encode()
-    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {len(content)}\r\n\r\n"
-    connection.sendall(head.encode() + content)
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(content)}\r\n"
+    connection.sendall(f"{head}\r\n".encode() + content)
     return connection
 
 
@@ -83,3 +95,25 @@ def test_sigterm_answers_what_was_accepted_and_nothing_is_lost(tmp_path: Path) -
         assert store.get("default").count() == 8
     finally:
         store.close()
+
+
+def test_until_it_can_answer_connections_are_refused_and_do_not_hang(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with serving(tmp_path, port=port) as (_, ready):
+        assert ready["warming"] == {"event": "warming", "connect": errno.ECONNREFUSED}
+        assert httpx.get(f"{ready['url']}/startedz").status_code == 200
+
+
+def test_what_the_drain_has_no_time_for_is_told_so(tmp_path: Path) -> None:
+    with serving(tmp_path, drain_s=1, max_batch_tokens=1) as (process, ready):
+        port = httpx.URL(ready["url"]).port
+        assert port is not None
+        with post(port, "/embed", {"inputs": [f"text {i}" for i in range(16)]}) as connection:  # 16 batches: 5 s
+            time.sleep(0.1)
+            process.send_signal(signal.SIGTERM)
+            head, _, body = connection.recv(4096).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503")
+        assert json.loads(body)["error_type"] == "Unhealthy"
+        assert events(process)[-1] == "stopped"
+        assert process.wait(5) == 0
