@@ -8,18 +8,18 @@ import difflib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from models.shipped import SHIPPED
 from service.cores import usable_cores
 from service.errors import SettingsError
 
 PREFIX = "MCSE_"
 FOREIGN_VARIABLES = frozenset({"MCSE_DATA"})  # read by training and evaluation
-REPOSITORY = Path(__file__).resolve().parent.parent
-SHIPPED_MODEL = REPOSITORY / "models" / "checkpoints" / "mcse-minilm-l6"
+SHIPPED_MODEL = SHIPPED
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -53,7 +53,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Most characters in a text; longer ones only cost time before they are cut.",
     )
+    max_metadata_bytes: int = Field(16_384, ge=2, description="Most bytes of a point's metadata, as compact JSON.")
     max_limit: int = Field(100, ge=1, le=10_000, description="Most hits per query (top k).")
+    max_hits: int = Field(
+        1280, ge=1, le=1_000_000, description="Most hits of one search: queries x limit; each brings text and metadata."
+    )
     max_pending: int = Field(512, ge=1, description="Texts admitted at one time; beyond it requests get 429.")
     max_batch_tokens: int = Field(
         4096, ge=1, description="Tokens encoded together; more raises throughput and latency."
@@ -67,17 +71,28 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field("info", description="Least severe log lines to write.")
     docs: bool = Field(True, description="Serve /docs and /openapi.json.")
 
-    @model_validator(mode="after")
-    def _one_request_fits_the_queue(self) -> Self:
-        largest = max(self.max_items, self.max_points_per_request)
-        if self.max_pending < largest:
-            raise ValueError(f"must be at least {largest}, the most items of one request")
-        return self
+    @field_validator("max_hits")
+    @classmethod
+    def _one_query_fits(cls, value: int, info: ValidationInfo) -> int:
+        return _at_least(value, info, "max_limit")
+
+    @field_validator("max_pending")
+    @classmethod
+    def _one_request_fits(cls, value: int, info: ValidationInfo) -> int:
+        return _at_least(value, info, "max_items", "max_points_per_request")
 
     @property
     def encoder_threads(self) -> int:
         """`threads`, or one per usable core where it is 0."""
         return self.threads or usable_cores()
+
+
+def _at_least(value: int, info: ValidationInfo, *names: str) -> int:
+    """`value`, unless one of the settings `names` is larger; one that is wrong itself is told of first."""
+    largest = max(names, key=lambda name: info.data.get(name, 0))
+    if value < info.data.get(largest, 0):
+        raise ValueError(f"must be at least {info.data[largest]}, which is {PREFIX}{largest.upper()}")
+    return value
 
 
 def load_settings(**flags: Any) -> Settings:
@@ -90,7 +105,7 @@ def load_settings(**flags: Any) -> Settings:
         return Settings(**flags)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = str(first["loc"][0]) if first["loc"] else "max_pending"
+        name = str(first["loc"][0])
         reason = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"Setting {PREFIX}{name.upper()}: {reason}.") from None
 

@@ -10,7 +10,6 @@ from service.api.body import JsonRoute
 from service.api.context import Current, Running, require_at_most
 from service.api.library import find_points, write_points
 from service.api.schemas import (
-    COLLECTION_NAME,
     LARGEST_ID,
     MOST_ID_CHARS,
     CreateCollectionRequest,
@@ -22,12 +21,13 @@ from service.api.schemas import (
 )
 from service.errors import EmptyInput, NotFound
 from service.search.collection import Collection
+from service.search.collections import NAME
 from service.search.points import CollectionInfo, StoredPoint
 from service.services import Services
 
 router = APIRouter(route_class=JsonRoute, tags=["collections"])
 
-Name = Annotated[str, Path(pattern=COLLECTION_NAME)]
+Name = Annotated[str, Path(pattern=f"^{NAME.pattern}$")]
 Id = Annotated[str, Path(min_length=1, max_length=MOST_ID_CHARS)]
 
 
@@ -71,7 +71,7 @@ async def upsert_points(name: Name, body: UpsertRequest, services: Running, reco
     return json_response(await write_points(services, record, collection, body.points))
 
 
-@router.get("/collections/{name}/points/{point_id}")
+@router.get("/collections/{name}/points/{point_id:path}")  # an id may hold slashes
 async def get_point(name: Name, point_id: Id, services: Running) -> Response:
     """One point. A path has no types: `7` is the string "7" where that exists, else the integer 7."""
     collection = await _get(services, name)
@@ -116,7 +116,8 @@ async def _get(services: Services, name: str) -> Collection:
 
 def _info(info: CollectionInfo) -> dict[str, Any]:
     fields = asdict(info)
-    return {**fields, "model_fingerprint": fields.pop("fingerprint")}
+    fields["model_fingerprint"] = fields.pop("fingerprint")
+    return fields
 
 
 def _point(point: StoredPoint) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from service.api.context import embed, require_at_most
@@ -15,6 +16,7 @@ from service.record import Record
 from service.search.collection import Collection
 from service.search.points import CollectionInfo, Hit, Point
 from service.services import Services
+from service.settings import Settings
 
 
 async def write_points(
@@ -24,6 +26,8 @@ async def write_points(
     if not points:
         raise EmptyInput("No points were sent; send at least one.")
     require_at_most(len(points), services.settings.max_points_per_request, "points")
+    _require_small(points, services.settings)
+    collection.require_model()
     info = await services.readers.call(collection.info)
     vectors = await _vectors(services, record, points, _space(info))
     ready = [
@@ -49,16 +53,13 @@ async def find_points(
     services: Services, record: Record, collection: Collection, body: SearchRequest
 ) -> dict[str, Any]:
     """The nearest points of each query, best first."""
-    most = services.settings.max_limit
-    if body.limit > most:
-        raise InvalidInput(f"`limit` is {body.limit}; the limit is {most}.")
+    _require_affordable(body, services.settings)
+    collection.require_model()
     info = await services.readers.call(collection.info)
     if body.vector is not None:
         queries = np.array([body.vector], dtype=np.float32)
     else:
-        texts = body.query or []
-        require_at_most(len(texts), services.settings.max_items, "queries")
-        embedded = await embed(services, record, texts, space=_space(info), truncate=body.truncate)
+        embedded = await embed(services, record, body.query or [], space=_space(info), truncate=body.truncate)
         queries = embedded.vectors  # (queries, width)
     with record.stage("search"):
         found = await services.readers.call(
@@ -69,6 +70,35 @@ async def find_points(
         "model_fingerprint": services.model.fingerprint,
         "took_ms": round(record.elapsed() * 1000, 2),
     }
+
+
+def _require_small(points: Sequence[NewPoint], settings: Settings) -> None:
+    """Every hit brings its text and metadata along, so what a point holds bounds what a search costs."""
+    for position, point in enumerate(points):
+        if point.text is not None and len(point.text) > settings.max_chars:
+            raise InvalidInput(
+                f"points[{position}]: the text has {len(point.text)} characters; the limit is {settings.max_chars}. "
+                "Split it."
+            )
+        size = len(orjson.dumps(point.metadata))
+        if size > settings.max_metadata_bytes:
+            raise InvalidInput(
+                f"points[{position}]: the metadata has {size} bytes as JSON; the limit is "
+                f"{settings.max_metadata_bytes}. Keep what is large elsewhere, and its key here."
+            )
+
+
+def _require_affordable(body: SearchRequest, settings: Settings) -> None:
+    """Known before the search: how many hits it may answer with."""
+    if body.limit > settings.max_limit:
+        raise InvalidInput(f"`limit` is {body.limit}; the limit is {settings.max_limit}.")
+    queries = 1 if body.query is None else len(body.query)
+    require_at_most(queries, settings.max_items, "queries")
+    if queries * body.limit > settings.max_hits:
+        raise InvalidInput(
+            f"{queries} queries x `limit` {body.limit} may give {queries * body.limit} hits; the limit is "
+            f"{settings.max_hits} per request. Ask with fewer queries or a lower `limit`."
+        )
 
 
 async def _vectors(

@@ -7,6 +7,7 @@ from service import __version__
 from service.api.answers import error_response, json_response
 from service.api.context import Running
 from service.errors import Unavailable
+from service.services import Services
 
 router = APIRouter(tags=["operations"])
 
@@ -52,7 +53,9 @@ async def info(services: Running) -> Response:
                 "items": settings.max_items,
                 "points_per_request": settings.max_points_per_request,
                 "characters": settings.max_chars,
+                "metadata_bytes": settings.max_metadata_bytes,
                 "limit": settings.max_limit,
+                "hits": settings.max_hits,
                 "pending": settings.max_pending,
                 "batch_tokens": settings.max_batch_tokens,
                 "points": settings.max_points,
@@ -67,9 +70,16 @@ async def metrics(services: Running) -> Response:
     """Prometheus text."""
     failing = await services.health.ready()
     services.metrics.ready.set(0 if failing else 1)
-    infos = await services.checks.call(services.collections.list)
-    services.metrics.set_points({each.name: each.count for each in infos})
+    services.metrics.set_points(await _points(services))
     return Response(services.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _points(services: Services) -> dict[str, int]:
+    """Sizes by collection; none while the store cannot be read, which is when the scrape is needed most."""
+    try:
+        return {info.name: info.count for info in await services.checks.call(services.collections.list)}
+    except Unavailable:
+        return {}
 
 
 def _health(failing: list[str]) -> Response:

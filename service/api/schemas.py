@@ -7,7 +7,6 @@ from pydantic_core import PydanticCustomError
 
 from service.engine.engine import Space
 
-COLLECTION_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 LARGEST_ID = 2**63 - 1
 MOST_ID_CHARS = 128
 LARGEST_FLOAT32 = 3.4028234663852886e38  # beyond it a JSON number becomes infinite in the store

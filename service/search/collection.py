@@ -47,6 +47,15 @@ class Collection:
         """What the collection says of itself, with the present count."""
         return replace(self._info, count=self.count())
 
+    def require_model(self) -> None:
+        """Raise Conflict unless the running model made the vectors; cheap, so ask before a text is embedded."""
+        if self._info.fingerprint != self._running_fingerprint:
+            raise Conflict(
+                f'Collection "{self._info.name}" was made with model {self._info.fingerprint[:SHORT]}, and the running '
+                f"model is {self._running_fingerprint[:SHORT]}: drop the collection, or start the server with the "
+                "checkpoint it was made with."
+            )
+
     def count(self) -> int:
         """How many points there are."""
         self._require_here()
@@ -59,7 +68,7 @@ class Collection:
         model), StorageFull (no room on the disk or under the limit), Unavailable (the store is broken), NotFound
         (dropped meanwhile); after any of them nothing has changed.
         """
-        self._require_model()
+        self.require_model()
         if not points:
             return Upserted((), 0, 0)
         _refuse_repeats([point.id for point in points])
@@ -93,7 +102,7 @@ class Collection:
 
         Raises InvalidInput, Conflict (another model), NotFound (dropped meanwhile), Unavailable (the store is broken).
         """
-        self._require_model()
+        self.require_model()
         self._require_here()
         if limit < 1:
             raise InvalidInput(f"limit is {limit}; expected 1 or more.")
@@ -151,14 +160,6 @@ class Collection:
     def _require_here(self) -> None:
         if self._dropped:
             raise NotFound(f'Collection "{self._info.name}" was dropped.')
-
-    def _require_model(self) -> None:
-        if self._info.fingerprint != self._running_fingerprint:
-            raise Conflict(
-                f'Collection "{self._info.name}" was made with model {self._info.fingerprint[:SHORT]}, and the running '
-                f"model is {self._running_fingerprint[:SHORT]}: drop the collection, or start the server with the "
-                "checkpoint it was made with."
-            )
 
 
 def _hit(point: StoredPoint, score: float) -> Hit:

@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from models.shipped import SHIPPED
 from service.errors import SettingsError
-from service.settings import SHIPPED_MODEL, Settings, load_settings
+from service.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -26,8 +27,8 @@ def test_the_shipped_model_does_not_depend_on_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert load_settings().model == str(SHIPPED_MODEL)
-    assert SHIPPED_MODEL.is_absolute()
+    assert load_settings().model == str(SHIPPED)
+    assert SHIPPED.is_absolute()
 
 
 def test_flag_wins_over_environment_wins_over_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,8 +65,16 @@ def test_a_setting_out_of_bounds_is_named(monkeypatch: pytest.MonkeyPatch, name:
 
 
 def test_a_full_request_must_fit_the_queue() -> None:
-    with pytest.raises(SettingsError, match="MCSE_MAX_PENDING: must be at least 256"):
+    with pytest.raises(SettingsError, match="MAX_PENDING: must be at least 256, which is MCSE_MAX_POINTS_PER_REQUEST"):
         load_settings(max_pending=255)
+    with pytest.raises(SettingsError, match="MCSE_MAX_PENDING: must be at least 600, which is MCSE_MAX_ITEMS"):
+        load_settings(max_items=600)
+
+
+def test_the_hits_of_one_query_must_fit_those_of_a_search() -> None:
+    with pytest.raises(SettingsError, match="MCSE_MAX_HITS: must be at least 2000, which is MCSE_MAX_LIMIT"):
+        load_settings(max_limit=2000)
+    assert load_settings(max_limit=2000, max_hits=2000).max_hits == 2000
 
 
 def test_settings_are_frozen() -> None:

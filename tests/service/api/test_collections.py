@@ -1,7 +1,14 @@
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
+
+from service.search.collections import Collections
+
+Start = Callable[..., httpx.Client]
 
 
 @pytest.fixture
@@ -19,13 +26,18 @@ def put_points(client: httpx.Client, *points: dict[str, Any]) -> Any:
 
 def test_a_collection_says_what_it_is(made: httpx.Client) -> None:
     info = made.get("/collections/pets").json()
-    assert info["name"] == "pets"
-    assert info["space"] == "grounded"
-    assert info["metric"] == "cosine"
-    assert info["dimension"] == 8
-    assert info["description"] == "Animals"
-    assert info["count"] == 0
-    assert info["model_fingerprint"] == "f" * 64
+    assert isinstance(info["created_at"], str)
+    assert info == {
+        "name": "pets",
+        "space": "grounded",
+        "metric": "cosine",
+        "dimension": 8,
+        "model_fingerprint": "f" * 64,
+        "index": "flat",
+        "description": "Animals",
+        "created_at": info["created_at"],
+        "count": 0,
+    }
     assert made.get("/collections").json() == {"collections": [info]}
 
 
@@ -60,7 +72,7 @@ def test_an_unknown_collection_is_404_everywhere(client: httpx.Client, method: s
     assert answer.json()["error_type"] == "NotFound"
 
 
-@pytest.mark.parametrize("name", ["%00", ".hidden", "a%20b", "x" * 129, "caf%C3%A9", "a%0Ab"])
+@pytest.mark.parametrize("name", ["%00", ".hidden", "a%20b", "x" * 129, "caf%C3%A9", "a%0Ab", "a%0A"])
 def test_a_name_that_breaks_the_rule_is_refused(client: httpx.Client, name: str) -> None:
     assert client.put(f"/collections/{name}", json={}).status_code == 422
     assert client.get(f"/collections/{name}").status_code == 422
@@ -92,6 +104,14 @@ def test_a_number_in_the_path_is_the_string_where_that_exists_else_the_integer(m
     assert made.get("/collections/pets/points/7").json()["text"] == "string"
 
 
+@pytest.mark.parametrize("point_id", ["a/b", "/a", "a/", "delete", "a b/?#%2F"])
+def test_a_point_is_read_by_any_id_it_can_have(made: httpx.Client, point_id: str) -> None:
+    put_points(made, {"id": point_id, "text": "a dog"})
+    answer = made.get(f"/collections/pets/points/{quote(point_id, safe='')}")
+    assert (answer.status_code, answer.json()["id"]) == (200, point_id)
+    assert made.post("/collections/pets/points/delete", json={"ids": [point_id]}).json() == {"deleted": 1}
+
+
 @pytest.mark.parametrize("point_id", ["nobody", "9", str(2**63), "%00", "caf%C3%A9"])
 def test_an_unknown_point_is_404(made: httpx.Client, point_id: str) -> None:
     answer = made.get(f"/collections/pets/points/{point_id}")
@@ -114,3 +134,18 @@ def test_search_uses_the_space_of_the_collection(made: httpx.Client) -> None:
 @pytest.mark.parametrize(("ids", "status"), [([], 400), ([True], 422), ([""], 422), (["a"] * 257, 422), ("a", 422)])
 def test_ids_to_delete_that_break_a_rule_are_refused(made: httpx.Client, ids: Any, status: int) -> None:
     assert made.post("/collections/pets/points/delete", json={"ids": ids}).status_code == status
+
+
+def test_for_a_collection_of_another_model_nothing_is_embedded(start: Start, tmp_path: Path, encoder: Any) -> None:
+    earlier = Collections.open(tmp_path / "data", fingerprint="a" * 64, dimensions={"sentence": 16}, max_points=10)
+    earlier.create("pets", space="sentence")
+    earlier.close()
+    client = start()
+    warm = len(encoder.batches)
+    for answer in (
+        client.put("/collections/pets/points", json={"points": [{"text": "a dog"}]}),
+        client.post("/collections/pets/search", json={"query": "a dog"}),
+    ):
+        assert answer.status_code == 409
+        assert "was made with model aaaaaaaaaaaa" in answer.json()["error"]
+    assert len(encoder.batches) == warm

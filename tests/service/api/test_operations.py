@@ -26,6 +26,18 @@ def test_a_failing_check_is_named(start: Start) -> None:
     assert "mcse_ready 0.0" in client.get("/metrics").text
 
 
+def test_metrics_answer_while_the_store_cannot_be_read(start: Start) -> None:
+    client = start()
+    client.put("/collections/pets", json={})
+    assert 'mcse_collection_points{collection="pets"} 0.0' in client.get("/metrics").text
+    client.app.state.services.collections.close()  # type: ignore[attr-defined]
+    assert client.get("/readyz").json()["failing"] == ["store:readable"]
+    scraped = client.get("/metrics")
+    assert scraped.status_code == 200
+    assert "mcse_ready 0.0" in scraped.text
+    assert "mcse_collection_points{" not in scraped.text
+
+
 def test_death_of_the_compute_thread_fails_liveness(start: Start, encoder: Any) -> None:
     client = start()
 
@@ -46,6 +58,7 @@ def test_info_names_the_model_and_every_limit(client: httpx.Client) -> None:
     assert info["model"]["dimensions"] == {"sentence": 16, "grounded": 8}
     assert info["model"]["pooling_reason"] == "it is a stub"
     assert info["limits"]["items"] == 128
+    assert (info["limits"]["hits"], info["limits"]["metadata_bytes"]) == (1280, 16_384)
     assert all(value for value in info["limits"].values())
 
 
@@ -73,11 +86,13 @@ def test_metrics_count_what_was_done(start: Start) -> None:
     client.post("/index", json={"texts": ["a"]})
     client.post("/search", json={"query": "a"})
     client.get("/no/such/route")
+    client.get("/collections/default/points/a/b")
     text = client.get("/metrics").text
     for line in (
         'mcse_requests_total{method="POST",route="/embed",status="200"} 1.0',
         'mcse_requests_total{method="POST",route="/embed",status="422"} 1.0',
         'mcse_requests_total{method="GET",route="unmatched",status="404"} 1.0',
+        'mcse_requests_total{method="GET",route="/collections/{name}/points/{point_id}",status="404"} 1.0',
         "mcse_tokens_total 26.0",
         "mcse_truncated_texts_total 1.0",
         'mcse_stage_seconds_count{stage="encode"} 3.0',

@@ -106,6 +106,35 @@ def test_the_limit_of_points_per_request_holds_exactly(start: Start, points: int
     assert client.post("/index", json={"texts": ["a"] * points}).status_code == status
 
 
+@pytest.mark.parametrize(("size", "status"), [(100, 200), (101, 422)], ids=["at the limit", "over it"])
+@pytest.mark.parametrize("field", ["metadata", "text", "text beside a vector"])
+def test_what_a_point_holds_is_bounded_exactly(start: Start, field: str, size: int, status: int) -> None:
+    client = start(max_metadata_bytes=100, max_chars=100)
+    points: dict[str, dict[str, Any]] = {
+        "metadata": {"text": "a", "metadata": {"k": "\u00e9" * ((size - 8) // 2) + "x" * (size % 2)}},
+        "text": {"text": "a" * size},
+        "text beside a vector": {"text": "a" * size, "vector": [1.0] * 16},
+    }
+    answer = client.post("/index", json={"points": [{"text": "a"}, points[field]]})
+    assert answer.status_code == status, answer.text
+    if status == 422:
+        assert answer.json()["error"].startswith("points[1]: the ")
+        assert "101" in answer.json()["error"]
+        assert "the limit is 100" in answer.json()["error"]
+    assert client.post("/collections/default/count").json() == {"count": 2 if status == 200 else 0}
+
+
+@pytest.mark.parametrize(("queries", "status"), [(3, 200), (4, 422)], ids=["at the limit", "over it"])
+def test_the_limit_of_hits_of_all_queries_holds_exactly(start: Start, encoder: Any, queries: int, status: int) -> None:
+    client = start(max_limit=10, max_hits=15)
+    warm = len(encoder.batches)
+    answer = client.post("/search", json={"query": ["a"] * queries, "limit": 5})
+    assert answer.status_code == status
+    if status == 422:
+        assert "4 queries x `limit` 5 may give 20 hits; the limit is 15 per request" in answer.json()["error"]
+        assert len(encoder.batches) == warm
+
+
 @pytest.mark.parametrize(
     "body",
     [{}, {"query": "a", "vector": [1.0]}, {"vector": [1.0] * 15}, {"vector": []}, {"vector": [1e39] * 16}],
