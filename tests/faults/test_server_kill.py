@@ -106,6 +106,7 @@ def check(client: httpx.Client, acknowledged: dict[str, int], life: int) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # it starts the real service once per kill, on a machine that may be busy
 def test_no_acknowledged_write_is_lost_and_no_batch_is_half_there(tiny_bundle: Path, tmp_path: Path) -> None:
     draw = random.Random(SEED)
     total, count = 0, 0
