@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,17 @@ def test_settings_are_frozen() -> None:
 def test_zero_threads_is_one_per_core() -> None:
     assert load_settings(threads=0).encoder_threads >= 1
     assert load_settings(threads=3).encoder_threads == 3
+
+
+def test_the_limits_of_the_guide_are_the_settings() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "http.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`MCSE_.+?) \| (.+?) \|", guide, re.MULTILINE)
+    found = {
+        name: default
+        for names, defaults in rows
+        for name, default in zip(re.findall(r"MCSE_(\w+)", names), defaults.split(", "), strict=True)
+    }
+    assert len(found) == 11
+    assert {name: float(default) for name, default in found.items()} == {
+        name: Settings.model_fields[name.lower()].default for name in found
+    }
