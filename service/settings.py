@@ -19,7 +19,6 @@ from service.errors import SettingsError
 
 PREFIX = "MCSE_"
 FOREIGN_VARIABLES = frozenset({"MCSE_DATA"})  # read by training and evaluation
-SHIPPED_MODEL = SHIPPED
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -32,7 +31,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
     port: int = Field(8080, ge=0, le=65_535, description="Port to listen on; 0 picks a free one.")
     model: str = Field(
-        str(SHIPPED_MODEL),
+        str(SHIPPED),
         min_length=1,
         description="Checkpoint: a directory, or the id of a Hugging Face model.",
     )

@@ -26,9 +26,10 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from fastapi.routing import APIRoute
 
+from models.shipped import SHIPPED
 from service.__main__ import COMMANDS
 from service.api.operations import router as operations
-from service.settings import PREFIX, SHIPPED_MODEL, Settings
+from service.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = "10001:10001"
@@ -249,8 +250,8 @@ def test_what_the_image_does_not_need_stays_out(path: str, patterns: list[str]) 
         "requirements-torch.txt",
         "service/search/store.py",
         "models/bundle.py",
-        f"{SHIPPED_MODEL.relative_to(ROOT).as_posix()}/model.safetensors",
-        f"{SHIPPED_MODEL.relative_to(ROOT).as_posix()}/1_Pooling/config.json",
+        f"{SHIPPED.relative_to(ROOT).as_posix()}/model.safetensors",
+        f"{SHIPPED.relative_to(ROOT).as_posix()}/1_Pooling/config.json",
     ],
 )
 def test_what_the_image_is_made_of_goes_in(path: str, patterns: list[str]) -> None:
