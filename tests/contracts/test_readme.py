@@ -17,13 +17,18 @@ VARIES = {"took_ms", "ids", "id"}  # times, and ids that the service makes up
 def calls() -> list[tuple[str, str]]:
     """(command, printed answer) of every console block with a curl in it, in order."""
     blocks = re.findall(r"```console\n(.*?)```", README, flags=re.DOTALL)
-    found = []
-    for block in blocks:
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, answer = part.replace("\\\n", " ").partition("\n")
-            if command.startswith("curl"):
-                found.append((command, answer.strip()))
-    return found
+    parts = [part for block in blocks for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]]
+    return [split_command(part) for part in parts if part.startswith("curl")]
+
+
+def split_command(part: str) -> tuple[str, str]:
+    """A command ends with the line on which its quotes are closed; what follows is its answer."""
+    lines = part.splitlines()
+    for count in range(1, len(lines) + 1):
+        command = "\n".join(lines[:count])
+        if command.count("'") % 2 == 0:
+            return command, "\n".join(lines[count:])
+    raise AssertionError(f"an open quote in {part}")
 
 
 def send(client: httpx.Client, command: str) -> httpx.Response:
