@@ -53,7 +53,7 @@ def train(
         if result is None:
             display.console.print(f"Stopped. Go on with: mcse train {config} --output {directory} --resume")
             raise typer.Exit(130)
-        display.console.print(f"Best step {result.progress.best_step}. Model: {result.bundle}")
+        display.console.print(f"Done after {result.progress.step} steps. Model: {result.bundle}")
         _print_table(str(result.bundle), result.scores)
 
 
