@@ -26,6 +26,7 @@ CARD = "mcse.json"
 HEADS = "heads.safetensors"
 MANIFEST = "manifest.json"
 FORMAT = 1
+CURE = "Restore the directory from where it came, or export it again with `mcse train`."
 
 _WITH_POOLER = ("bert", "roberta", "xlm-roberta")
 
@@ -88,9 +89,6 @@ def verify_manifest(directory: Path) -> None:
     for name in sorted(found):
         if _digest(directory / name) != digests[name]:
             raise CheckpointError(f"{directory / name}: its SHA-256 is not the manifest's. {CURE}")
-
-
-CURE = "Restore the directory from where it came, or export it again with `mcse train`."
 
 
 def read_card(directory: Path) -> dict[str, Any]:

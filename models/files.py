@@ -38,7 +38,7 @@ def replaced_file(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.chmod(name, 0o644)
         os.replace(name, path)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: leave no rubbish, and let the caller know
         Path(name).unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
@@ -56,7 +56,7 @@ def replaced_directory(target: Path) -> Iterator[Path]:
         yield scratch
         _sync_tree(scratch)
         _swap(scratch, target)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: leave no rubbish, and let the caller know
         shutil.rmtree(scratch, ignore_errors=True)
         raise
 
@@ -87,7 +87,7 @@ def _swap(scratch: Path, target: Path) -> None:
         target.rename(old)
     try:
         scratch.rename(target)
-    except BaseException:
+    except BaseException:  # put the old one back before the caller knows
         if old.exists():
             old.rename(target)
         raise

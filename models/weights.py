@@ -141,8 +141,7 @@ def _checked(directory: Path, backbone: PreTrainedModel, missing: list[str]) -> 
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise CheckpointError(f"{directory}: the weight {name} holds NaN or infinity.")
     if hasattr(backbone, "pooler"):
-        backbone.register_module(
-            "pooler", None
-        )  # no vector of ours passes through it, and in some layouts it is random
+        # No vector of ours passes through it, and in some layouts it is random.
+        backbone.register_module("pooler", None)
     backbone.eval()
     return backbone

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from models.encoder import TextEncoder, collate
 from models.mcse import MCSE, MCSEOutput
+from models.runtime.reference import encode_sorted
 from models.text import TextTokenizer
 from training.config import ObjectiveConfig
 from training.losses import anchor_loss, grounding_loss, simcse_loss
@@ -114,7 +115,6 @@ class Objective:
     def _anchor(self, sentence: Tensor, ids: list[list[int]]) -> Tensor:
         assert self._start is not None  # noqa: S101  (narrowing)
         first, second = torch.split(sentence.float(), len(ids))
-        batch = collate(ids, self._tokenizer.pad_id).to(self._device)
-        with torch.no_grad(), torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
-            start = self._start(batch).float()
-        return anchor_loss(first, second, start)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
+            start = encode_sorted(self._start, ids, self._tokenizer.pad_id)
+        return anchor_loss(first, second, torch.from_numpy(start).to(self._device))

@@ -107,7 +107,7 @@ def build(config: TrainConfig, corpus: Corpus, data: Path) -> Run:
     """Make the model and all that moves it."""
     schedule = _plan(config, corpus)
     features = corpus.pairs.features if corpus.pairs is not None else None
-    grounded = config.objective.framework == "mcse" and features is not None
+    grounded = config.objective.framework == "mcse"
     trainee = build_trainee(
         config.model,
         max_tokens=config.data.max_tokens,
@@ -143,13 +143,14 @@ def loop(run: Run, progress: Progress, directory: RunDirectory, display: Display
             directory.log({"step": step + 1, "kind": kind, **loss})
             bar.advance(sentences, loss["loss"])
             progress.step = step + 1
-            if progress.step % run.config.evaluation.every == 0 or progress.step == run.schedule.total_steps:
-                score = _evaluate(run, progress, directory)
-                bar.scored(score, progress.best_score)
+            last = progress.step == run.schedule.total_steps
+            due = last or progress.step % run.config.evaluation.every == 0
+            if due:
+                bar.scored(_evaluate(run, progress, directory), progress.best_score)
+            if due or stop.is_set():
                 save_state(directory.path, run.trainee.model, run.optimizer, run.rates, progress)
             if stop.is_set():
-                save_state(directory.path, run.trainee.model, run.optimizer, run.rates, progress)
-                return progress.step == run.schedule.total_steps
+                return last
     return True
 
 
