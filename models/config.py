@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Pooling = Literal["cls", "mean"]
+Pooling = Literal["cls", "cls_mlp", "mean", "first_last", "top2"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
 Similarity = Literal["cosine"]

@@ -12,7 +12,7 @@ from training.build import Trainee
 from training.card import model_card
 from training.checkpoint import Progress
 from training.config import TrainConfig
-from training.evaluate import Evaluator, Scores
+from training.evaluation.evaluator import Evaluator, Scores
 from training.progress import Display
 
 

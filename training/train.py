@@ -24,9 +24,9 @@ from training.checkpoint import Progress, load_best, load_state, save_best, save
 from training.config import TrainConfig
 from training.data import CaptionedImages, Sentences, check_content, open_pairs, open_text
 from training.errors import ConfigError, TrainingError
-from training.evaluate import Evaluator, Scores
+from training.evaluation.evaluator import Evaluator, Scores
 from training.export import export
-from training.objective import BatchLoss, Objective
+from training.objective.objective import BatchLoss, Objective
 from training.progress import Display
 from training.rundir import RunDirectory
 from training.schedule import BatchKind, Schedule

@@ -9,8 +9,8 @@ import pytest
 from sentence_transformers import SentenceTransformer
 
 from models import load
-from training.evaluate import Evaluator
-from training.sts import read_set, spearman
+from training.evaluation.evaluator import Evaluator
+from training.evaluation.sts import read_set, spearman
 
 SHIPPED = Path(__file__).parents[2] / "models" / "checkpoints" / "mcse-minilm-l6"
 ENDINGS = ("in the park near the old river bridge", "today", "because it had been raining for weeks")

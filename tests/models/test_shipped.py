@@ -49,7 +49,7 @@ def test_its_card_holds_the_scores_that_were_asked_of_it(shipped: Checkpoint) ->
 @pytest.mark.data
 @pytest.mark.slow
 def test_its_scores_are_what_its_weights_give(shipped: Checkpoint, data: Path) -> None:
-    from training.evaluate import Evaluator
+    from training.evaluation.evaluator import Evaluator
 
     found = Evaluator(shipped.model, shipped.tokenizer, data).all().to_dict()
     for kind in ("sts", "retrieval"):

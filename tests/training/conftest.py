@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from training.config import TrainConfig, parse_config
-from training.sts import STS_SETS
+from training.evaluation.sts import STS_SETS
 
 THINGS = ("dog", "cat", "ball", "car", "bike", "house", "tree", "shirt", "bank", "bear")
 COLOURS = ("red", "blue", "green", "big", "small")

@@ -21,8 +21,8 @@ from training import train as module
 from training.config import TrainConfig
 from training.data import open_pairs
 from training.errors import ConfigError, DataError, TrainingError
+from training.evaluation.retrieval import recall_at
 from training.progress import Display
-from training.retrieval import recall_at
 from training.train import Result, train
 
 Make = Callable[..., TrainConfig]
@@ -43,7 +43,7 @@ def retrieval(bundle: Path, config: TrainConfig, world: Path) -> float:
     """Recall@1 of the training captions among the training images."""
     pairs, model = open_pairs(config.data, world, 0), load(bundle)
     assert pairs.features is not None
-    from training.evaluate import Evaluator
+    from training.evaluation.evaluator import Evaluator
 
     vectors = Evaluator(model.model, model.tokenizer, world).encode([names[0] for names in pairs.captions])
     assert model.model.grounding is not None
@@ -107,7 +107,7 @@ def test_a_blend_lies_between_the_start_and_what_was_trained(
 def test_half_precision_scores_are_those_of_the_weights_on_disk(
     tiny_run: Make, world: Path, tmp_path: Path, display: Display
 ) -> None:
-    from training.evaluate import Evaluator
+    from training.evaluation.evaluator import Evaluator
 
     result = run(tiny_run(run={"export_precision": "float16"}), world, tmp_path / "run", display)
     checkpoint = load(result.bundle)
@@ -177,7 +177,7 @@ def test_resuming_nothing_or_rubbish_is_refused(tiny_run: Make, world: Path, tmp
 def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_state(
     tiny_run: Make, world: Path, tmp_path: Path, display: Display, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from training import losses, objective
+    from training.objective import losses, objective
 
     real = losses.simcse_loss
     calls = 0

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.retrieval import read_flickr8k_test, recall_at
+from training.evaluation.retrieval import read_flickr8k_test, recall_at
 
 
 def test_recall_counts_sentences_whose_image_is_near_enough() -> None:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from models.mcse import MCSE
 from models.runtime.reference import encode_sorted
 from models.text import TextTokenizer
-from training.retrieval import read_flickr8k_test, recall_at
-from training.sts import STS_SETS, read_set, spearman
+from training.evaluation.retrieval import read_flickr8k_test, recall_at
+from training.evaluation.sts import STS_SETS, read_set, spearman
 
 
 @dataclass(frozen=True, slots=True)

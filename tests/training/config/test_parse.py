@@ -6,7 +6,7 @@ import pytest
 from training.config import load_config, parse_config
 from training.errors import ConfigError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
 
 

@@ -12,7 +12,7 @@ from models.told import told_in_one_sentence
 from training.errors import ConfigError, DataError, TrainingError
 
 if TYPE_CHECKING:
-    from training.evaluate import Scores
+    from training.evaluation.evaluator import Scores
 
 app = typer.Typer(help="Train and evaluate sentence encoders.", no_args_is_help=True)
 
@@ -67,7 +67,7 @@ def evaluate(
     """Score a checkpoint: Spearman on the seven STS sets, and image retrieval where it has the heads."""
     with told_in_one_sentence(*NAMED):
         from models import load
-        from training.evaluate import Evaluator
+        from training.evaluation.evaluator import Evaluator
         from training.progress import Display
 
         checkpoint = load(path, pooling=pooling)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from training.losses import anchor_loss, grounding_loss, info_nce, simcse_loss
+from training.objective.losses import anchor_loss, grounding_loss, info_nce, simcse_loss
 
 
 def reference_info_nce(anchors: np.ndarray, candidates: np.ndarray, temperature: float) -> float:

@@ -13,7 +13,7 @@ from models.mcse import MCSE, MCSEOutput
 from models.runtime.reference import encode_sorted
 from models.text import TextTokenizer
 from training.config import ObjectiveConfig
-from training.losses import anchor_loss, grounding_loss, simcse_loss
+from training.objective.losses import anchor_loss, grounding_loss, simcse_loss
 
 _GROUP = 64  # rows; on a CPU smaller groups pad less, larger ones multiply larger matrices
 

@@ -8,8 +8,8 @@ import torch
 from models.encoder import collate
 from training.build import Trainee, build_trainee
 from training.config import ModelConfig, ObjectiveConfig
-from training.losses import grounding_loss, simcse_loss
-from training.objective import Objective
+from training.objective.losses import grounding_loss, simcse_loss
+from training.objective.objective import Objective
 
 SENTENCES = ["a red dog", "a small cat sits on the big green car in the street", "the man runs", "snow"]
 FEATURES = np.random.default_rng(0).normal(size=(4, 12)).astype(np.float32)

@@ -6,8 +6,8 @@ import pytest
 
 from models import load
 from training.errors import DataError
-from training.evaluate import Evaluator
-from training.sts import STS_SETS, Pairs, read_set, spearman
+from training.evaluation.evaluator import Evaluator
+from training.evaluation.sts import STS_SETS, Pairs, read_set, spearman
 
 COUNTS = {"STS12": 3108, "STS13": 1500, "STS14": 3750, "STS15": 3000, "STS16": 1186, "STSB": 1379, "SICKR": 4927}
 

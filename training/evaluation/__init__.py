@@ -1,0 +1,1 @@
+"""How good a model is: similarity, transfer, retrieval, geometry, contamination."""

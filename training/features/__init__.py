@@ -1,0 +1,1 @@
+"""Pictures into the feature file a run reads."""

@@ -1,0 +1,1 @@
+"""Public datasets into the files a run reads."""

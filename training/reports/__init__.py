@@ -1,0 +1,1 @@
+"""What people read of a run: its report, sweeps of runs, comparisons."""
