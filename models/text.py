@@ -27,12 +27,13 @@ class TextTokenizer:
     two threads change it. Here both stay off and the cut is made on the result, so one object serves all threads.
     """
 
-    def __init__(self, tokenizer: Tokenizer, *, max_tokens: int, pad_id: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, *, max_tokens: int, pad_id: int, mask_id: int | None = None) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
         self.max_tokens = max_tokens
         self.pad_id = pad_id
+        self.mask_id = mask_id
         self._content_limit = max_tokens - tokenizer.num_special_tokens_to_add(is_pair=False)
 
     @classmethod
@@ -58,7 +59,13 @@ class TextTokenizer:
             Tokenizer.from_str(loaded.backend_tokenizer.to_str()),
             max_tokens=max_tokens,
             pad_id=loaded.pad_token_id or 0,
+            mask_id=loaded.mask_token_id,
         )
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Token ids are below this."""
+        return self._tokenizer.get_vocab_size(with_added_tokens=True)
 
     def encode(self, texts: Sequence[str]) -> list[Tokenized]:
         """Token ids of each text, cut at `max_tokens`.
