@@ -1,7 +1,7 @@
 """The checkpoint directory of this project: written whole, verified by digest, readable by three worlds.
 
 A bundle is a Hugging Face model (`config.json`, `model.safetensors`, `tokenizer.json`), a sentence-transformers
-model (`modules.json`, `1_Pooling/config.json`, in the schema every version reads), and MCSE's own part: `mcse.json`,
+model (`modules.json` and a folder per module, in the schema every version reads), and MCSE's own part: `mcse.json`,
 `heads.safetensors`, `manifest.json` with the SHA-256 of every file, and `README.md`, the model card.
 """
 
@@ -16,11 +16,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from models.config import EncoderConfig
+from models.config import AVERAGED_LAYERS, EncoderConfig
 from models.errors import CheckpointError
-from models.files import files_below, replaced_directory, sha256_of
+from models.files import files_below, replaced_directory, sha256_of, write_json
 from models.heads import GroundingProjection, ImageProjection, MLPHead
 from models.mcse import MCSE
+from models.sbert_writer import write_modules
 
 CARD = "mcse.json"
 HEADS = "heads.safetensors"
@@ -28,7 +29,14 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 CURE = "Restore the directory from where it came, or export it again with `mcse train`."
 
-_WITH_POOLER = ("bert", "roberta", "xlm-roberta")
+_POOLERS: Mapping[str, str] = {
+    "bert": "pooler.dense",
+    "roberta": "pooler.dense",
+    "xlm-roberta": "pooler.dense",
+    "mpnet": "pooler.dense",
+    "albert": "pooler",
+}
+"""The layer of transformers that, like the MLP head, is a linear layer and tanh on the first token."""
 
 Precision = Literal["float32", "float16"]
 _DTYPES: Mapping[Precision, torch.dtype] = {"float32": torch.float32, "float16": torch.float16}
@@ -58,10 +66,10 @@ def save_bundle(
         _write_backbone(directory, model, dtype)
         tokenizer = AutoTokenizer.from_pretrained(tokenizer_from, local_files_only=True, trust_remote_code=False)
         tokenizer.save_pretrained(directory)
-        _write_sentence_transformers_files(directory, model.encoder.config)
+        write_modules(directory, model.encoder, dtype)
         heads = _head_tensors(model)
         save_file({name: tensor.to(dtype) for name, tensor in heads.items()}, directory / HEADS)
-        _write_json(directory / CARD, {**_encoder_facts(model.encoder.config), **card})
+        write_json(directory / CARD, {**_encoder_facts(model.encoder.config), **card})
         (directory / "README.md").write_text(readme, encoding="utf-8")
         write_manifest(directory)
 
@@ -69,7 +77,7 @@ def save_bundle(
 def write_manifest(directory: Path) -> None:
     """Record the SHA-256 of every file of a bundle."""
     digests = {name: sha256_of(directory / name) for name in _content(directory)}
-    _write_json(directory / MANIFEST, {"format": FORMAT, "sha256": digests})
+    write_json(directory / MANIFEST, {"format": FORMAT, "sha256": digests})
 
 
 def verify_manifest(directory: Path) -> None:
@@ -177,24 +185,30 @@ def _write_backbone(directory: Path, model: MCSE, dtype: torch.dtype) -> None:
         name: tensor.detach().to(dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
         for name, tensor in backbone.state_dict().items()
     }
-    if model.mlp is not None and backbone.config.model_type in _WITH_POOLER:
+    pooler = _POOLERS.get(backbone.config.model_type)
+    if model.text_head is not None and pooler is not None:
         # As in the released checkpoints: `pooler_output` of transformers is then the trained MLP head.
-        tensors["pooler.dense.weight"] = model.mlp.dense.weight.detach().to(dtype)
-        tensors["pooler.dense.bias"] = model.mlp.dense.bias.detach().to(dtype)
+        for name, tensor in model.text_head.dense.state_dict().items():
+            tensors[f"{pooler}.{name}"] = tensor.to(dtype)
     save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})
     config = backbone.config.to_dict()
     # Half precision is for the disk only: every loader shall compute in float32 unless told otherwise.
     config["dtype"] = "float32"
     config["architectures"] = [type(backbone).__name__]  # the base may have carried a task's head
+    # sentence-transformers averages layers only where the backbone gives them unasked.
+    config["output_hidden_states"] = model.encoder.config.pooling in AVERAGED_LAYERS
     config.pop("_name_or_path", None)
-    _write_json(directory / "config.json", config)
+    write_json(directory / "config.json", config)
 
 
 def _head_tensors(model: MCSE) -> dict[str, Tensor]:
+    """By the same names whether the MLP is for training only or a part of the encoder."""
+    heads = {"mlp": model.text_head, "grounding": model.grounding, "image": model.image}
     return {
-        name: tensor.detach().contiguous()
-        for name, tensor in model.state_dict().items()
-        if not name.startswith("encoder.")
+        f"{head}.{name}": tensor.detach().contiguous()
+        for head, module in heads.items()
+        if module is not None
+        for name, tensor in module.state_dict().items()
     }
 
 
@@ -206,43 +220,3 @@ def _encoder_facts(config: EncoderConfig) -> dict[str, Any]:
         "dimension": config.dimension,
         "similarity": config.similarity,
     }
-
-
-def _write_sentence_transformers_files(directory: Path, config: EncoderConfig) -> None:
-    kinds = {"": "Transformer", "1_Pooling": "Pooling"}
-    modules = [
-        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for i, (path, kind) in enumerate(kinds.items())
-    ]
-    (directory / "modules.json").write_text(json.dumps(modules, indent=2) + "\n")
-    (directory / "1_Pooling").mkdir()
-    _write_json(
-        directory / "1_Pooling" / "config.json",
-        {
-            "word_embedding_dimension": config.dimension,
-            "pooling_mode_cls_token": config.pooling == "cls",
-            "pooling_mode_mean_tokens": config.pooling == "mean",
-            "pooling_mode_max_tokens": False,
-            "pooling_mode_mean_sqrt_len_tokens": False,
-            "pooling_mode_weightedmean_tokens": False,
-            "pooling_mode_lasttoken": False,
-            "include_prompt": True,
-        },
-    )
-    _write_json(
-        directory / "sentence_bert_config.json",
-        {"max_seq_length": config.max_tokens, "do_lower_case": False},
-    )
-    _write_json(
-        directory / "config_sentence_transformers.json",
-        {
-            "model_type": "SentenceTransformer",
-            "prompts": {"query": "", "document": ""},
-            "default_prompt_name": None,
-            "similarity_fn_name": config.similarity,
-        },
-    )
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

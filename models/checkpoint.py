@@ -37,7 +37,7 @@ class Checkpoint:
 
     @property
     def pooling(self) -> Pooling:
-        """`cls` or `mean`."""
+        """How token states become a sentence vector."""
         return self.config.pooling
 
     @property

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from models.config import Pooling
 from models.errors import CheckpointError, TextError
 from models.shipped import SHIPPED
 from models.told import told_in_one_sentence
@@ -17,7 +18,7 @@ ModelOption = Annotated[
 ]
 
 PoolingOption = Annotated[
-    Literal["cls", "mean"] | None,
+    Pooling | None,
     typer.Option("--pooling", envvar="MCSE_POOLING", help="Instead of what the checkpoint says."),
 ]
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from models.config import EncoderConfig, Pooling
+from models.config import AVERAGED_LAYERS, EncoderConfig, Pooling
+from models.heads import MLPHead
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,34 +37,52 @@ def collate(sequences: Sequence[Sequence[int]], pad_id: int) -> TokenBatch:
 
 
 def pool(states: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
-    """Read one vector per sentence out of the last layer.
+    """Read one vector per sentence out of its token states.
 
     Args:
-        states: (batch, tokens, hidden) last hidden states.
+        states: (batch, tokens, hidden) states of the last layer, or the mean of two layers.
         mask: (batch, tokens) 1 for a token, 0 for padding.
         pooling: `cls` is the raw first token, which MCSE and SimCSE evaluate ("cls_before_pooler").
 
     Returns:
         (batch, hidden), in the dtype of `states`.
     """
-    if pooling == "cls":
+    if pooling in ("cls", "cls_mlp"):
         return states[:, 0]
     weights = mask.unsqueeze(-1).to(states.dtype)
     return (states * weights).sum(dim=1) / weights.sum(dim=1)
 
 
 class TextEncoder(nn.Module):
-    """Any Hugging Face encoder with its pooling; no head is applied here."""
+    """Any Hugging Face encoder with its pooling, and with the MLP head where the pooling goes through it."""
 
-    def __init__(self, backbone: PreTrainedModel, config: EncoderConfig) -> None:
+    def __init__(self, backbone: PreTrainedModel, config: EncoderConfig, head: MLPHead | None = None) -> None:
+        """Put an encoder together.
+
+        Raises:
+            ValueError: the pooling is `cls_mlp` without a head, or another one with a head.
+        """
         super().__init__()
+        if (config.pooling == "cls_mlp") != (head is not None):
+            needed = "needs" if head is None else "takes no"
+            raise ValueError(f"{config.pooling} pooling {needed} MLP head in the encoder")
         self.backbone = backbone
         self.config = config
+        self.head = head
 
     def forward(self, batch: TokenBatch) -> Tensor:
         """(batch, dimension) sentence vectors, not normalised."""
+        vectors = pool(self._token_states(batch), batch.mask, self.config.pooling)
+        return vectors if self.head is None else self.head(vectors)
+
+    def _token_states(self, batch: TokenBatch) -> Tensor:
+        """(batch, tokens, hidden)"""
+        layers = AVERAGED_LAYERS.get(self.config.pooling)
         # Token types are left to the backbone: single sentences are all type 0.
-        states: Tensor = self.backbone(
-            input_ids=batch.ids, attention_mask=batch.mask
-        ).last_hidden_state  # (batch, tokens, hidden)
-        return pool(states, batch.mask, self.config.pooling)
+        output = self.backbone(input_ids=batch.ids, attention_mask=batch.mask, output_hidden_states=layers is not None)
+        if layers is None:
+            last: Tensor = output.last_hidden_state
+            return last
+        one, other = (output.hidden_states[layer] for layer in layers)
+        averaged: Tensor = (one + other) / 2
+        return averaged

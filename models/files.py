@@ -1,13 +1,14 @@
 """Directories that are whole or absent, and the digests that prove it."""
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 
 def sha256_of(path: Path) -> str:
@@ -19,6 +20,11 @@ def sha256_of(path: Path) -> str:
 def files_below(directory: Path) -> list[Path]:
     """Every file below a directory, sorted, as paths relative to it."""
     return sorted(path.relative_to(directory) for path in directory.rglob("*") if path.is_file())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON for people to read too; durable only with the directory it is in."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_durably(path: Path, content: bytes) -> None:

@@ -13,7 +13,7 @@ BERT_INIT_STD = 0.02  # BERT's initializer_range; the original's MLP head is ini
 
 
 class MLPHead(nn.Module):
-    """g_phi of SimCSE, equation 4: used in training only, the evaluated vector is the one before it."""
+    """g_phi of SimCSE, equation 4: for training only, but with `cls_mlp` pooling, which evaluates what comes out."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -1,5 +1,6 @@
 """Open any supported checkpoint by path or name."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -9,9 +10,11 @@ from models.bundle import build_heads, read_card, read_heads
 from models.checkpoint import Checkpoint, fingerprint
 from models.config import EncoderConfig, Pooling
 from models.encoder import TextEncoder
+from models.errors import CheckpointError
 from models.mcse import MCSE
 from models.recognize import Recognized, recognize
 from models.resolve import resolve
+from models.sbert_reader import read_dense
 from models.text import TextTokenizer
 from models.weights import read_backbone, read_contrastive
 
@@ -26,7 +29,8 @@ def load(name: str | Path, *, pooling: Pooling | None = None) -> Checkpoint:
         pooling: use this pooling instead of what the directory says.
 
     Raises:
-        CheckpointError: it is missing, damaged or of an unknown kind; one sentence with the file and the cure.
+        CheckpointError: it is missing, damaged, of an unknown kind, or lacks the head that the pooling needs; one
+            sentence with the file and the cure.
     """
     directory = resolve(name)
     label = directory.name if Path(name).expanduser().is_dir() else str(name).removeprefix("package:")
@@ -38,8 +42,7 @@ def load(name: str | Path, *, pooling: Pooling | None = None) -> Checkpoint:
         dimension=int(backbone.config.hidden_size),
     )
     tokenizer = TextTokenizer.from_directory(directory, max_tokens=config.max_tokens)
-    mlp, grounding, image = build_heads(head_tensors)
-    model = MCSE(TextEncoder(backbone, config), mlp=mlp, grounding=grounding, image=image).eval()
+    model = _model(directory, backbone, config, head_tensors).eval()
     model.requires_grad_(requires_grad=False)
     return Checkpoint(
         name=label,
@@ -59,7 +62,25 @@ def _read(directory: Path, known: Recognized) -> tuple[PreTrainedModel, dict[str
         return read_contrastive(directory)
     if known.kind == "bundle":
         return read_backbone(directory), read_heads(directory)
-    return read_backbone(directory), {}
+    return read_backbone(directory), read_dense(known.dense) if known.dense is not None else {}
+
+
+def _model(directory: Path, backbone: PreTrainedModel, config: EncoderConfig, heads: Mapping[str, Tensor]) -> MCSE:
+    """Put the heads where they belong: the MLP into the encoder where the pooling goes through it."""
+    mlp, grounding, image = build_heads(heads)
+    if mlp is not None and mlp.dense.in_features != config.dimension:
+        raise CheckpointError(
+            f"{directory}: its MLP head is {mlp.dense.in_features} wide and its encoder {config.dimension}. "
+            "They do not belong together; fetch or export the model again."
+        )
+    if config.pooling != "cls_mlp":
+        return MCSE(TextEncoder(backbone, config), mlp=mlp, grounding=grounding, image=image)
+    if mlp is None:
+        raise CheckpointError(
+            f"{directory}: cls_mlp pooling goes through a trained MLP head, and this checkpoint has none. "
+            "Use cls pooling, or train a head with `mcse train`."
+        )
+    return MCSE(TextEncoder(backbone, config, head=mlp), grounding=grounding, image=image)
 
 
 def _token_limit(backbone: PreTrainedModel, stated: int | None) -> int:

@@ -15,7 +15,8 @@ class MCSEOutput:
     sentence: Tensor
     """(batch, dimension) the encoder's vector, which is evaluated and served"""
     projected: Tensor
-    """(batch, dimension) after the MLP head: what the text loss compares; `sentence` where there is no such head"""
+    """(batch, dimension) after the MLP head: what the text loss compares; `sentence` where there is no such head, or
+    where the encoder has already applied it"""
     grounded: Tensor | None
     """(batch, projection) unit vectors in the space shared with images"""
 
@@ -31,11 +32,23 @@ class MCSE(nn.Module):
         grounding: GroundingProjection | None = None,
         image: ImageProjection | None = None,
     ) -> None:
+        """Put a model together.
+
+        Raises:
+            ValueError: the encoder has an MLP head already, and `mlp` is another.
+        """
         super().__init__()
+        if encoder.head is not None and mlp is not None:
+            raise ValueError("the MLP head is in the encoder already; a second one was given")
         self.encoder = encoder
         self.mlp = mlp
         self.grounding = grounding
         self.image = image
+
+    @property
+    def text_head(self) -> MLPHead | None:
+        """The MLP head, whether it is for training only or a part of the encoder."""
+        return self.mlp if self.encoder.head is None else self.encoder.head
 
     def forward(self, batch: TokenBatch) -> MCSEOutput:
         """Encode sentences and apply the text heads."""

@@ -4,23 +4,19 @@ A wrong pooling is the most common silent error of this field: nothing fails, th
 reason is kept beside the choice and shown by `mcse verify`, the log and `/info`.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from models.bundle import CARD, CURE, read_card, read_json, verify_manifest
 from models.checkpoint import Kind
 from models.config import POOLINGS, Pooling
 from models.errors import CheckpointError
+from models.sbert_reader import read_modules
 
 _MCSE_NAME = re.compile(r"(?<!si)mcse")  # "simcse" ends in it too
+_SUPERVISED_NAME = re.compile(r"(?<!un)sup-simcse")
 _NO_LIMIT = 1_000_000  # tokenizers without a limit state a huge number
-_LEGACY_MODES: dict[str, Pooling] = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_mean_tokens": "mean",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +28,8 @@ class Recognized:
     reason: str
     max_tokens: int | None
     """The token limit the directory states; None where only the backbone limits it."""
+    dense: Path | None = None
+    """The folder of an MLP head that sentence-transformers keeps apart."""
 
 
 def recognize(directory: Path, name: str) -> Recognized:
@@ -62,17 +60,9 @@ def _bundle(directory: Path) -> Recognized:
 
 
 def _sentence_transformers(directory: Path) -> Recognized:
-    modules = _read_modules(directory)
-    kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in modules]
-    unknown = [kind for kind in kinds if kind not in {"Transformer", "Pooling", "Normalize"}]
-    if unknown or "Pooling" not in kinds:
-        what = f"the module {unknown[0]}" if unknown else "no Pooling module"
-        raise CheckpointError(
-            f"{directory / 'modules.json'}: it has {what}; this project opens Transformer, Pooling and Normalize."
-        )
-    path = str(modules[kinds.index("Pooling")].get("path", "1_Pooling"))
-    pooling = _pooling_of(directory / path / "config.json")
-    return Recognized("sentence-transformers", pooling, f"{path}/config.json says so", _stated_limit(directory))
+    modules = read_modules(directory)
+    limit = _stated_limit(directory)
+    return Recognized("sentence-transformers", modules.pooling, modules.reason, limit, modules.dense)
 
 
 def _stated_limit(directory: Path) -> int | None:
@@ -86,33 +76,6 @@ def _stated_limit(directory: Path) -> int | None:
     return None
 
 
-def _read_modules(directory: Path) -> list[dict[str, Any]]:
-    path = directory / "modules.json"
-    try:
-        modules = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: not readable as JSON. Fetch the model again.") from error
-    if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):
-        raise CheckpointError(f"{path}: expected a list of modules. Fetch the model again.")
-    return modules
-
-
-def _pooling_of(path: Path) -> Pooling:
-    settings = read_json(path)
-    chosen = settings.get("pooling_mode")  # the schema since sentence-transformers 5.4
-    if chosen is None:  # the schema before: one boolean per mode
-        chosen = [
-            _LEGACY_MODES.get(key, key) for key, value in settings.items() if key.startswith("pooling_mode_") and value
-        ]
-    modes = [chosen] if isinstance(chosen, str) else list(chosen)
-    for pooling in POOLINGS:
-        if modes == [pooling]:
-            return pooling
-    raise CheckpointError(
-        f"{path}: its pooling is {' and '.join(map(str, modes)) or 'not given'}; this project computes cls or mean."
-    )
-
-
 def _hugging_face(directory: Path, name: str) -> Recognized:
     """Weights and a config only: trained with MCSE or SimCSE, or some encoder that says nothing about pooling."""
     config = read_json(directory / "config.json")
@@ -121,6 +84,9 @@ def _hugging_face(directory: Path, name: str) -> Recognized:
     if (directory / "mcse.pt").exists() or _MCSE_NAME.search(names):
         reason = "an MCSE checkpoint (mcse.pt or its name), which evaluates the raw first token"
         return Recognized("mcse", "cls", reason, _stated_limit(directory))
+    if _SUPERVISED_NAME.search(names):
+        reason = "a supervised SimCSE checkpoint (its name), which evaluates the first token through the MLP head"
+        return Recognized("simcse", "cls_mlp", reason, _stated_limit(directory))
     if architectures.endswith("ForCL") or "simcse" in names:
         reason = "a SimCSE checkpoint (its architecture or name), which evaluates the raw first token"
         return Recognized("simcse", "cls", reason, _stated_limit(directory))

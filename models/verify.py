@@ -50,7 +50,7 @@ def verify(checkpoint: Checkpoint) -> Verification:
 
 def _facts(checkpoint: Checkpoint) -> dict[str, str]:
     model = checkpoint.model
-    heads = {"MLP": model.mlp, "grounding": model.grounding, "image": model.image}
+    heads = {"MLP": model.text_head, "grounding": model.grounding, "image": model.image}
     weights = sum(parameter.numel() for parameter in model.parameters())
     return {
         "path": str(checkpoint.path),

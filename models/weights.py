@@ -17,8 +17,13 @@ from transformers.utils import logging as transformers_logging
 
 from models.errors import CheckpointError
 
-_PREFIXES = ("bert.", "roberta.")
 _MLP_NAMES = ("pooler.dense", "mlp.dense")
+_WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+_MLM_LAYERS = {  # by where the bias of the decoder is: BERT's names, and RoBERTa's
+    "cls.predictions.bias": {"dense": "cls.predictions.transform.dense", "norm": "cls.predictions.transform.LayerNorm"},
+    "lm_head.bias": {"dense": "lm_head.dense", "norm": "lm_head.layer_norm"},
+}
+_OLD_ENDINGS = {".gamma": ".weight", ".beta": ".bias"}  # of a layer norm, as the first BERT files have them
 
 
 def read_backbone(directory: Path) -> PreTrainedModel:
@@ -47,15 +52,17 @@ def read_contrastive(directory: Path) -> tuple[PreTrainedModel, dict[str, Tensor
     Returns:
         The backbone, and head tensors by the names of a bundle's heads (`mlp.dense.weight`, ...).
     """
-    state = _read_state(directory)
-    prefix = next((p for p in _PREFIXES if any(name.startswith(p) for name in state)), "")
+    state = read_state(directory)
+    backbone = _empty_backbone(directory)
+    prefix = f"{backbone.base_model_prefix}."
+    if not any(name.startswith(prefix) for name in state):
+        prefix = ""
     heads = _mlp_of(state)
     body = {
         name.removeprefix(prefix): tensor
         for name, tensor in state.items()
         if name.startswith(prefix) and ".pooler." not in f".{name}"
     }
-    backbone = _empty_backbone(directory)
     wanted = backbone.state_dict()
     missing = [name for name in wanted if name not in body and "pooler" not in name]
     fitting = {name: tensor for name, tensor in body.items() if name in wanted and wanted[name].shape == tensor.shape}
@@ -63,6 +70,34 @@ def read_contrastive(directory: Path) -> tuple[PreTrainedModel, dict[str, Tensor
     misshapen = [name for name in body if name in wanted and name not in fitting]
     heads.update(_mcse_heads(directory / "mcse.pt"))
     return _checked(directory, backbone, missing + misshapen), heads
+
+
+def read_mlm_head(directory: Path) -> dict[str, Tensor] | None:
+    """The pretrained masked-language-model head of a BERT or RoBERTa, as float32; its decoder is the word embeddings.
+
+    Returns:
+        `dense.weight` (width, width), `dense.bias`, `norm.weight`, `norm.bias` (width,) and `bias` (vocabulary,); None
+        where the weights file holds no such head.
+
+    Raises:
+        CheckpointError: the weights file is damaged.
+    """
+    if not any((directory / name).exists() for name in _WEIGHT_FILES):
+        return None
+    state = {_current_name(name): tensor for name, tensor in read_state(directory).items()}
+    for bias, layers in _MLM_LAYERS.items():
+        names = {f"{ours}.{part}": f"{theirs}.{part}" for ours, theirs in layers.items() for part in ("weight", "bias")}
+        names["bias"] = bias
+        if state.keys() >= set(names.values()):
+            return {ours: state[theirs].float() for ours, theirs in names.items()}
+    return None
+
+
+def _current_name(name: str) -> str:
+    for old, new in _OLD_ENDINGS.items():
+        if name.endswith(old):
+            return name.removesuffix(old) + new
+    return name
 
 
 def _empty_backbone(directory: Path) -> PreTrainedModel:
@@ -95,12 +130,18 @@ def _mcse_heads(path: Path) -> dict[str, Tensor]:
     return heads
 
 
-def _read_state(directory: Path) -> dict[str, Tensor]:
-    if (path := directory / "model.safetensors").exists():
+def read_state(directory: Path) -> dict[str, Tensor]:
+    """Every tensor of the weights file of a directory, as it is stored.
+
+    Raises:
+        CheckpointError: there is no such file, or it is damaged.
+    """
+    safe, pickled = (directory / name for name in _WEIGHT_FILES)
+    if safe.exists():
         _check_readable(directory)
-        return dict(load_file(path))
-    if (path := directory / "pytorch_model.bin").exists():
-        return dict(_torch_load(path))
+        return dict(load_file(safe))
+    if pickled.exists():
+        return dict(_torch_load(pickled))
     raise CheckpointError(f"{directory}: no model.safetensors or pytorch_model.bin. Fetch the model again.")
 
 

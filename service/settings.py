@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from models.config import Pooling
 from models.shipped import SHIPPED
 from service.cores import usable_cores
 from service.errors import SettingsError
@@ -35,9 +36,7 @@ class Settings(BaseSettings):
         min_length=1,
         description="Checkpoint: a directory, or the id of a Hugging Face model.",
     )
-    pooling: Literal["cls", "mean"] | None = Field(
-        None, description="Override the pooling that the checkpoint asks for."
-    )
+    pooling: Pooling | None = Field(None, description="Override the pooling that the checkpoint asks for.")
     data_dir: Path = Field(Path("data"), description="Where collections are stored.")
     threads: int = Field(0, ge=0, le=1024, description="Threads of the encoder; 0 is one per usable core.")
     max_body_bytes: int = Field(

@@ -1,0 +1,146 @@
+"""Read what a sentence-transformers directory does with token states, and say which of our poolings that is.
+
+Opened are Transformer, Pooling (cls or mean) and Normalize; Dense after cls, as `cls_mlp`; WeightedLayerPooling before
+mean, as `first_last` or `top2`. Everything else is refused: vectors that are almost right are worse than none.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.bundle import read_json
+from models.config import AVERAGED_LAYERS, Pooling
+from models.errors import CheckpointError
+from models.sbert_writer import DENSE_SETTINGS, layer_weights
+from models.weights import read_state
+
+_OPENED = ("Transformer", "WeightedLayerPooling", "Pooling", "Dense", "Normalize")  # in this order
+_LEGACY_MODES: Mapping[str, Pooling] = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean"}
+_DENSE_DEFAULTS = {
+    "use_residual": False,
+    "module_input_name": "sentence_embedding",
+    "module_output_name": "sentence_embedding",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SbertModules:
+    """What the modules of a directory compute."""
+
+    pooling: Pooling
+    reason: str
+    """Which files say so"""
+    dense: Path | None = None
+    """The folder of the MLP head; None without a head"""
+
+
+def read_modules(directory: Path) -> SbertModules:
+    """Read `modules.json` and the settings of every module.
+
+    Raises:
+        CheckpointError: a file is damaged, or the modules compute something that this project does not.
+    """
+    folders = _folders(directory / "modules.json")
+    path = folders["Pooling"]
+    pooling = _pooling_of(directory / path / "config.json")
+    layers, dense = folders.get("WeightedLayerPooling"), folders.get("Dense")
+    if layers is None and dense is None:
+        return SbertModules(pooling, f"{path}/config.json says so")
+    if layers is None and dense is not None and pooling == "cls":
+        _check_dense(directory / dense / "config.json")
+        return SbertModules("cls_mlp", f"{path}/config.json and {dense} say so", directory / dense)
+    if layers is not None and dense is None and pooling == "mean":
+        return SbertModules(_averaged(directory, layers), f"{layers} and {path}/config.json say so")
+    raise CheckpointError(
+        f"{directory / 'modules.json'}: it joins {', '.join(folders)} with {pooling} pooling; "
+        "this project computes Dense after cls, and WeightedLayerPooling before mean."
+    )
+
+
+def read_dense(folder: Path) -> dict[str, Tensor]:
+    """The weights of a Dense module as float32, by the names of a bundle's MLP head.
+
+    Raises:
+        CheckpointError: they are missing or damaged.
+    """
+    return {f"mlp.dense.{name.removeprefix('linear.')}": tensor.float() for name, tensor in read_state(folder).items()}
+
+
+def _folders(path: Path) -> dict[str, str]:
+    """The folder of each module, by its kind."""
+    modules = _read_list(path)
+    kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in modules]
+    unknown = [kind for kind in kinds if kind not in _OPENED]
+    if unknown or "Pooling" not in kinds:
+        what = f"the module {unknown[0]}" if unknown else "no Pooling module"
+        raise CheckpointError(f"{path}: it has {what}; this project opens {', '.join(_OPENED)}.")
+    if kinds != [kind for kind in _OPENED if kind in kinds]:
+        raise CheckpointError(f"{path}: its modules are {', '.join(kinds)}; this project opens {', '.join(_OPENED)}.")
+    return {kind: str(module.get("path", "")) for kind, module in zip(kinds, modules, strict=True)}
+
+
+def _read_list(path: Path) -> list[dict[str, Any]]:
+    try:
+        modules = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: not readable as JSON. Fetch the model again.") from error
+    if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):
+        raise CheckpointError(f"{path}: expected a list of modules. Fetch the model again.")
+    return modules
+
+
+def _pooling_of(path: Path) -> Pooling:
+    settings = read_json(path)
+    chosen = settings.get("pooling_mode")  # the schema since sentence-transformers 5.4
+    if chosen is None:  # the schema before: one boolean per mode
+        chosen = [
+            _LEGACY_MODES.get(key, key) for key, value in settings.items() if key.startswith("pooling_mode_") and value
+        ]
+    modes = [chosen] if isinstance(chosen, str) else list(chosen)
+    for pooling in _LEGACY_MODES.values():
+        if modes == [pooling]:
+            return pooling
+    raise CheckpointError(
+        f"{path}: its pooling is {' and '.join(map(str, modes)) or 'not given'}; this project computes cls or mean."
+    )
+
+
+def _check_dense(path: Path) -> None:
+    """The MLP head is a square layer with bias and tanh; sentence-transformers' Dense can be more."""
+    settings = read_json(path)
+    wanted = {**DENSE_SETTINGS, **_DENSE_DEFAULTS, "out_features": settings.get("in_features")}
+    for name, value in wanted.items():
+        found = settings.get(name, value)
+        if found != value:
+            raise CheckpointError(
+                f"{path}: its {name} is {found!r}, but {value!r} is expected: this project computes a Dense module "
+                "that keeps the width, has a bias and ends in tanh."
+            )
+
+
+def _averaged(directory: Path, folder: str) -> Pooling:
+    """Which two layers are averaged."""
+    if not read_json(directory / "config.json").get("output_hidden_states"):
+        raise CheckpointError(
+            f"{directory / 'config.json'}: output_hidden_states is not true, so sentence-transformers passes over "
+            f"{folder}. Set it, or take the module out of modules.json."
+        )
+    settings = read_json(directory / folder / "config.json")
+    start, layers = settings.get("layer_start"), settings.get("num_hidden_layers")
+    weights = read_state(directory / folder).get("layer_weights")
+    if not isinstance(start, int) or not isinstance(layers, int) or weights is None:
+        raise CheckpointError(f"{directory / folder}: layer_start, num_hidden_layers or layer_weights is missing.")
+    shares = torch.cat([torch.zeros(start), weights.float()]) / weights.float().sum()
+    for pooling in AVERAGED_LAYERS:
+        wanted = layer_weights(pooling, layers)
+        if shares.shape == wanted.shape and torch.allclose(shares, wanted / wanted.sum()):
+            return pooling
+    raise CheckpointError(
+        f"{directory / folder}: its layer_weights are of other layers than this project averages: "
+        "the first and the last, or the last two, in equal parts."
+    )
