@@ -22,7 +22,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from training.build import Trainee, build_optimizer, build_trainee
 from training.checkpoint import Progress, load_best, load_state, save_best, save_state
 from training.config import TrainConfig
-from training.data import CaptionedImages, Sentences, check_content, open_pairs, open_text
+from training.data.corpus import CaptionedImages, Sentences, check_content, open_pairs, open_text
 from training.errors import ConfigError, TrainingError
 from training.evaluation.evaluator import Evaluator, Scores
 from training.export import export

@@ -19,7 +19,7 @@ from sentence_transformers import SentenceTransformer
 from models import load
 from training import train as module
 from training.config import TrainConfig
-from training.data import open_pairs
+from training.data.corpus import open_pairs
 from training.errors import ConfigError, DataError, TrainingError
 from training.evaluation.retrieval import recall_at
 from training.progress import Display

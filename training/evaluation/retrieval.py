@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data import read_captions, read_features, read_ids
+from training.data.captions import read_captions, read_ids
+from training.data.features import read_features
 from training.errors import DataError
 
 RANKS = (1, 5, 10)
@@ -31,16 +32,16 @@ def read_flickr8k_test(data: Path) -> RetrievalSet:
     """
     folder = data / "flickr8k"
     captions = read_captions(folder / "Flickr8k.token.txt")
-    ids, features = read_features(folder / "flickr8k_mobilenetv2_avgpool_f16.npz")
+    stored = read_features(folder / "flickr8k_mobilenetv2_avgpool_f16.npz")
     wanted = read_ids(folder / "Flickr_8k.testImages.txt")
-    row_of = {name: row for row, name in enumerate(ids)}
+    row_of = {name: row for row, name in enumerate(stored.ids or [])}
     for name in wanted:
         if name not in captions or name not in row_of:
             raise DataError(f"{folder}: the test image {name} lacks captions or features. Fetch the files again.")
     return RetrievalSet(
         captions=[caption for name in wanted for caption in captions[name]],
         image_of=np.array([image for image, name in enumerate(wanted) for _ in captions[name]]),
-        features=features[[row_of[name] for name in wanted]],
+        features=stored.values[[row_of[name] for name in wanted]].astype(np.float32),
     )
 
 

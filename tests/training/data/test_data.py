@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.config import DataConfig
-from training.data import open_pairs, open_text
+from training.data.corpus import open_pairs, open_text
 from training.errors import DataError
 
 PAIRS = DataConfig(captions="captions.txt", features="features.npz")
