@@ -1,4 +1,4 @@
-"""Text-to-image retrieval on Flickr8k's test images: does a caption find its photograph?"""
+"""Retrieval on Flickr8k's test images: does a caption find its photograph, and a photograph one of its captions?"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,33 +32,49 @@ def read_flickr8k_test(data: Path) -> RetrievalSet:
     """
     folder = data / "flickr8k"
     captions = read_captions(folder / "Flickr8k.token.txt")
-    stored = read_features(folder / "flickr8k_mobilenetv2_avgpool_f16.npz")
+    features = read_features(folder / "flickr8k_mobilenetv2_avgpool_f16.npz")
     wanted = read_ids(folder / "Flickr_8k.testImages.txt")
-    row_of = {name: row for row, name in enumerate(stored.ids or [])}
+    row_of = {name: row for row, name in enumerate(features.ids or ())}
     for name in wanted:
         if name not in captions or name not in row_of:
             raise DataError(f"{folder}: the test image {name} lacks captions or features. Fetch the files again.")
     return RetrievalSet(
         captions=[caption for name in wanted for caption in captions[name]],
         image_of=np.array([image for image, name in enumerate(wanted) for _ in captions[name]]),
-        features=stored.values[[row_of[name] for name in wanted]].astype(np.float32),
+        features=features.values[[row_of[name] for name in wanted]].astype(np.float32),
     )
 
 
-def recall_at(
-    sentences: NDArray[np.float32], images: NDArray[np.float32], image_of: NDArray[np.int64]
-) -> dict[str, float]:
-    """Share x 100 of sentences whose own image is among the k nearest.
+def text_to_image(scores: NDArray[np.float32], image_of: NDArray[np.int64]) -> dict[str, float]:
+    """How far down the list of images each caption finds its own.
 
     Args:
-        sentences: (n, width) unit vectors in the shared space.
-        images: (m, width) unit vectors.
-        image_of: (n,) the right image of each sentence.
+        scores: (captions, images) similarities.
+        image_of: (captions,) the right image of each caption.
 
     Returns:
-        `recall@1`, `recall@5` and `recall@10`. An image that ties with the right one counts as before it.
+        `recall@1`, `recall@5`, `recall@10`, x 100, and `median_rank`, of which 1 is the best. What ties with the right
+        one counts as before it.
     """
-    scores = sentences @ images.T  # (n, m)
     right = scores[np.arange(len(scores)), image_of]
-    before = (scores >= right[:, None]).sum(axis=1) - 1
-    return {f"recall@{k}": float((before < k).mean()) * 100 for k in RANKS}
+    return _summary(_not_below(scores, right))
+
+
+def image_to_text(scores: NDArray[np.float32], image_of: NDArray[np.int64]) -> dict[str, float]:
+    """How far down the list of captions each image finds the first of its own; else as `text_to_image`."""
+    own = image_of[None, :] == np.arange(scores.shape[1])[:, None]  # (images, captions)
+    by_image = scores.T
+    best = np.where(own, by_image, -np.inf).max(axis=1)
+    others = np.where(own, -np.inf, by_image)
+    return _summary(_not_below(others, best) + 1)
+
+
+def _not_below(scores: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.int64]:
+    """How many of each row reach its right score. Whatever compares with NaN does, so a broken model ranks last."""
+    counts: NDArray[np.int64] = np.count_nonzero(~(scores < right[:, None]), axis=1)
+    return counts
+
+
+def _summary(ranks: NDArray[np.int64]) -> dict[str, float]:
+    recalls = {f"recall@{k}": float((ranks <= k).mean()) * 100 for k in RANKS}
+    return {**recalls, "median_rank": float(np.median(ranks))}
