@@ -14,6 +14,7 @@ app = typer.Typer(
 )
 for part in (service_app, training_app, models_app):
     app.registered_commands.extend(part.registered_commands)
+    app.registered_groups.extend(part.registered_groups)
 
 
 def main() -> None:
