@@ -3,8 +3,11 @@
 import typer
 
 from training.cli.evaluate import evaluate
+from training.cli.features import features
+from training.cli.prepare import app as prepare
 from training.cli.train import train
 
 app = typer.Typer(help="Train and evaluate sentence encoders.", no_args_is_help=True)
-for command in (train, evaluate):
+for command in (train, evaluate, features):
     app.command()(command)
+app.add_typer(prepare, name="prepare")
