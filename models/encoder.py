@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
@@ -25,8 +27,8 @@ class TokenBatch:
         return TokenBatch(self.ids.to(device), self.mask.to(device))
 
 
-def collate(sequences: Sequence[Sequence[int]], pad_id: int) -> TokenBatch:
-    """Pad id lists to the longest among them."""
+def collate(sequences: Sequence[Sequence[int] | NDArray[np.integer]], pad_id: int) -> TokenBatch:
+    """Pad id lists or arrays to the longest among them."""
     longest = max(len(sequence) for sequence in sequences)
     ids = torch.full((len(sequences), longest), pad_id, dtype=torch.long)
     mask = torch.zeros_like(ids)

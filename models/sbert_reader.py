@@ -68,7 +68,10 @@ def read_dense(folder: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: they are missing or damaged.
     """
-    return {f"mlp.dense.{name.removeprefix('linear.')}": tensor.float() for name, tensor in read_state(folder).items()}
+    state = read_state(folder)
+    if state.keys() != {"linear.weight", "linear.bias"}:
+        raise CheckpointError(f"{folder}: its weights are not linear.weight and linear.bias. Fetch the model again.")
+    return {f"mlp.dense.{name.removeprefix('linear.')}": tensor.float() for name, tensor in state.items()}
 
 
 def _folders(path: Path) -> dict[str, str]:
@@ -135,10 +138,11 @@ def _averaged(directory: Path, folder: str) -> Pooling:
     weights = read_state(directory / folder).get("layer_weights")
     if not isinstance(start, int) or not isinstance(layers, int) or weights is None:
         raise CheckpointError(f"{directory / folder}: layer_start, num_hidden_layers or layer_weights is missing.")
-    shares = torch.cat([torch.zeros(start), weights.float()]) / weights.float().sum()
+    shares = weights.float() / weights.float().sum()
     for pooling in AVERAGED_LAYERS:
         wanted = layer_weights(pooling, layers)
-        if shares.shape == wanted.shape and torch.allclose(shares, wanted / wanted.sum()):
+        before, after = wanted[:start], wanted[start:] / wanted.sum()
+        if not before.any() and shares.shape == after.shape and torch.allclose(shares, after):
             return pooling
     raise CheckpointError(
         f"{directory / folder}: its layer_weights are of other layers than this project averages: "

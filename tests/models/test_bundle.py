@@ -1,3 +1,5 @@
+import copy
+import dataclasses
 import json
 import os
 import shutil
@@ -10,10 +12,14 @@ from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 from transformers import AutoModel
 
-from models import CheckpointError, ReferenceRuntime, load
+from models import Checkpoint, CheckpointError, ReferenceRuntime, load
 from models.bundle import save_bundle, verify_manifest, write_manifest
-from models.encoder import collate
+from models.config import POOLINGS, Pooling
+from models.encoder import TextEncoder, collate
+from models.heads import MLPHead
+from models.mcse import MCSE
 from tests.conftest import tiny_model
+from tests.models.conftest import pooled_model
 
 TEXTS = ["a dog runs", "the big red dog plays with the ball in the snow", "two people"]
 
@@ -25,7 +31,10 @@ def bundle(tmp_path: Path, tiny_bundle: Path) -> Path:
 
 
 def vectors(path: Path) -> np.ndarray:
-    checkpoint = load(path)
+    return encode(load(path))
+
+
+def encode(checkpoint: Checkpoint) -> np.ndarray:
     return ReferenceRuntime(checkpoint).encode([t.ids for t in checkpoint.tokenizer.encode(TEXTS)])
 
 
@@ -39,6 +48,76 @@ def test_what_was_saved_is_what_is_read_back(tiny_bundle: Path) -> None:
     assert saved.keys() == read.keys()
     for name, tensor in saved.items():
         torch.testing.assert_close(read[name], tensor, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_every_pooling_is_read_back_with_its_heads(tmp_path: Path, tiny_base: Path, pooling: Pooling) -> None:
+    model = pooled_model(pooling)
+    save_bundle(tmp_path / "b", model, tokenizer_from=tiny_base, card={}, readme="")
+    checkpoint = load(tmp_path / "b")
+    assert (checkpoint.kind, checkpoint.pooling) == ("bundle", pooling)
+    saved, read = model.state_dict(), checkpoint.model.state_dict()
+    assert saved.keys() == read.keys()
+    for name, tensor in saved.items():
+        assert torch.equal(read[name], tensor), name
+
+
+def test_the_mlp_head_has_one_name_on_disk_wherever_it_sits(tmp_path: Path, tiny_base: Path) -> None:
+    names = []
+    for pooling in ("cls", "cls_mlp"):
+        save_bundle(tmp_path / pooling, pooled_model(pooling), tokenizer_from=tiny_base, card={}, readme="")
+        names.append(sorted(load_file(tmp_path / pooling / "heads.safetensors")))
+    assert names[0] == names[1]
+    assert "mlp.dense.weight" in names[0]
+
+
+def test_a_bundle_of_one_pooling_can_be_opened_with_any_other(tmp_path: Path, tiny_base: Path) -> None:
+    for pooling in POOLINGS:
+        save_bundle(tmp_path / pooling, pooled_model(pooling), tokenizer_from=tiny_base, card={}, readme="")
+    for pooling in POOLINGS:
+        for other in POOLINGS:
+            checkpoint = load(tmp_path / pooling, pooling=other)
+            np.testing.assert_array_equal(vectors(tmp_path / other), encode(checkpoint))
+            assert (checkpoint.model.mlp is None) == (other == "cls_mlp")
+            assert checkpoint.fingerprint == load(tmp_path / other).fingerprint
+
+
+def test_the_fingerprint_covers_the_pooling_and_the_head_it_goes_through(tmp_path: Path, tiny_base: Path) -> None:
+    for pooling in POOLINGS:
+        save_bundle(tmp_path / pooling, pooled_model(pooling), tokenizer_from=tiny_base, card={}, readme="")
+    other = pooled_model("cls_mlp")
+    assert other.encoder.head is not None
+    other.encoder.head.dense.bias.data[0] += 1e-3
+    save_bundle(tmp_path / "other", other, tokenizer_from=tiny_base, card={}, readme="")
+    assert len({load(path).fingerprint for path in tmp_path.iterdir()}) == len(POOLINGS) + 1
+
+
+def test_a_bundle_of_averaged_layers_that_is_saved_as_mean_keeps_nothing_of_it(tmp_path: Path, tiny_base: Path) -> None:
+    save_bundle(tmp_path / "top2", pooled_model("top2"), tokenizer_from=tiny_base, card={}, readme="")
+    again = load(tmp_path / "top2", pooling="mean").model
+    save_bundle(tmp_path / "mean", again, tokenizer_from=tmp_path / "top2", card={}, readme="")
+    assert not (tmp_path / "mean" / "1_WeightedLayerPooling").exists()
+    assert json.loads((tmp_path / "mean" / "config.json").read_text())["output_hidden_states"] is False
+
+
+def test_a_bundle_that_says_cls_mlp_but_has_lost_its_head_is_refused(tmp_path: Path, tiny_base: Path) -> None:
+    save_bundle(tmp_path / "b", pooled_model("cls_mlp"), tokenizer_from=tiny_base, card={}, readme="")
+    (tmp_path / "b" / "heads.safetensors").unlink()
+    write_manifest(tmp_path / "b")
+    with pytest.raises(CheckpointError, match="cls_mlp pooling goes through a trained MLP head"):
+        load(tmp_path / "b")
+
+
+def test_what_training_builds_for_cls_mlp_from_a_plain_encoder_makes_the_round_trip(
+    tmp_path: Path, tiny_base: Path
+) -> None:
+    base = load(tiny_base, pooling="cls")
+    config = dataclasses.replace(base.config, pooling="cls_mlp")
+    backbone = copy.deepcopy(base.model.encoder).backbone
+    model = MCSE(TextEncoder(backbone, config, head=MLPHead(config.dimension))).eval()
+    save_bundle(tmp_path / "b", model, tokenizer_from=base.path, card={}, readme="")
+    expected = encode(dataclasses.replace(base, model=model, config=config))
+    np.testing.assert_array_equal(vectors(tmp_path / "b"), expected)
 
 
 def test_sentence_transformers_gives_the_same_vectors(tiny_bundle: Path) -> None:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,11 @@ import pytest
 from models import ReferenceRuntime, load
 
 
-def run(*arguments: object, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+def run(
+    *arguments: object, stdin: str = "", environment: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "mcse", *map(str, arguments)]
-    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, env=environment)
 
 
 def test_verify_explains_and_exits_with_0() -> None:
@@ -60,6 +63,21 @@ def test_embed_takes_another_pooling_and_refuses_a_folder_that_is_not_there(tmp_
     done = run(*arguments, tmp_path / "none" / "x.npy", stdin="a dog\n")
     assert done.returncode == 1
     assert "there is no such directory to write into" in done.stderr
+
+
+def test_embed_goes_through_the_mlp_head_if_asked_and_if_there_is_one(
+    tmp_path: Path, tiny_base: Path, tiny_bundle: Path
+) -> None:
+    environment = {**os.environ, "MCSE_POOLING": "cls_mlp"}
+    command = ("embed", "-", "-o", tmp_path / "x.npy", "--no-normalize", "--model")
+    done = run(*command, tiny_bundle, stdin="a dog\n", environment=environment)
+    assert done.returncode == 0, done.stderr
+    checkpoint = load(tiny_bundle, pooling="cls_mlp")
+    expected = ReferenceRuntime(checkpoint).encode([t.ids for t in checkpoint.tokenizer.encode(["a dog"])])
+    np.testing.assert_allclose(np.load(tmp_path / "x.npy"), expected, atol=1e-6)
+    done = run(*command, tiny_base, stdin="a dog\n", environment=environment)
+    assert done.returncode == 1
+    assert "cls_mlp pooling goes through a trained MLP head, and this checkpoint has none" in done.stderr
 
 
 def test_embed_names_the_line_that_holds_nothing(tmp_path: Path, tiny_bundle: Path) -> None:

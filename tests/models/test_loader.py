@@ -11,6 +11,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 
 from models import CheckpointError, load
+from models.encoder import collate
 from tests.conftest import IMAGE_WIDTH, PROJECTION, WIDTH
 
 
@@ -124,6 +125,57 @@ def test_in_a_raw_release_the_unprefixed_pooler_is_the_mlp_head(base: Path, tiny
         torch.testing.assert_close(tensor, plain[name], rtol=0, atol=0)
 
 
+def test_the_head_of_a_release_is_the_trained_one_and_never_berts_own_pooler(base: Path) -> None:
+    """Pitfall 14: stripped of their prefix, both layers are called pooler.dense."""
+    raw_release(base, mcse=False)
+    state = torch.load(base / "pytorch_model.bin", weights_only=True)
+    assert {"bert.pooler.dense.weight", "pooler.dense.weight"} <= state.keys()
+    for order in (sorted(state), sorted(state, reverse=True)):
+        torch.save({name: state[name] for name in order}, base / "pytorch_model.bin")
+        head = load(base, pooling="cls_mlp").model.encoder.head
+        assert head is not None
+        assert torch.equal(head.dense.weight, state["pooler.dense.weight"])
+
+
+def test_an_unsupervised_release_is_read_raw_unless_its_head_is_asked_for(base: Path) -> None:
+    """Pitfall 21: the MLP is for training only; an unsupervised model is evaluated before it."""
+    raw_release(base, mcse=False)
+    batch = collate([[2, 7, 9, 3]], pad_id=0)
+    raw, asked = load(base), load(base, pooling="cls_mlp")
+    states = raw.model.encoder.backbone(input_ids=batch.ids, attention_mask=batch.mask).last_hidden_state
+    assert torch.equal(raw.model(batch).sentence, states[:, 0])
+    torch.testing.assert_close(
+        asked.model(batch).sentence, torch.tanh(states[:, 0].sum(1, keepdim=True) * 0.5 + 0.25).expand(1, WIDTH)
+    )
+    assert raw.fingerprint != asked.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "pooling"),
+    [
+        ("sup-simcse-bert-base-uncased", "cls_mlp"),
+        ("unsup-simcse-bert-base-uncased", "cls"),
+        ("princeton-nlp-sup-simcse-roberta-large", "cls_mlp"),
+        ("my-simcse", "cls"),
+        ("mcse-flickr-bert-base-uncased", "cls"),
+    ],
+)
+def test_a_released_name_says_whether_the_mlp_belongs_to_the_vector(
+    tiny_base: Path, tmp_path: Path, name: str, pooling: str
+) -> None:
+    checkpoint = load(shutil.copytree(tiny_base, tmp_path / name))
+    assert checkpoint.pooling == pooling
+    assert ("through the MLP head" if pooling == "cls_mlp" else "raw first token") in checkpoint.pooling_reason
+
+
+def test_the_mlp_head_cannot_be_asked_of_a_checkpoint_without_one(base: Path) -> None:
+    """Pitfall 14: the pooler of a plain BERT is no trained head."""
+    assert "pooler.dense.weight" in load_file(base / "model.safetensors")
+    with pytest.raises(CheckpointError, match=r"this checkpoint has none\. Use cls pooling, or train a head") as error:
+        load(base, pooling="cls_mlp")
+    assert "\n" not in str(error.value)
+
+
 def test_a_raw_mcse_release_brings_its_grounding_and_image_heads(base: Path) -> None:
     heads = raw_release(base, mcse=True)
     model = load(base).model
@@ -185,8 +237,10 @@ def test_weights_that_are_not_finite_are_refused(base: Path) -> None:
     "name", ["/no/such/place", "no_such_owner/no_such_model", "package:no_such_package_at_all", "package:no.such.one"]
 )
 def test_a_model_that_is_nowhere_is_told_in_one_sentence(name: str) -> None:
-    with pytest.raises(CheckpointError, match=r"no such directory|not installed"):
+    with pytest.raises(CheckpointError, match=r"no such directory|not installed") as error:
         load(name)
+    assert str(error.value).startswith(name)
+    assert "\n" not in str(error.value)
 
 
 def test_an_empty_directory_is_no_model(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from models.encoder import collate
 from models.heads import ImageProjection, MLPHead
 from models.mcse import MCSE
 from tests.conftest import IMAGE_WIDTH, PROJECTION, WIDTH, tiny_model
+from tests.models.conftest import pooled_model
 
 BATCH = collate([[2, 7, 9, 3], [2, 8, 3]], pad_id=0)
 
@@ -32,6 +33,26 @@ def test_without_heads_only_the_sentence_is_there() -> None:
     output = MCSE(tiny_model().encoder)(BATCH)
     assert output.grounded is None
     assert output.projected is output.sentence
+
+
+def test_with_cls_mlp_the_head_is_in_the_encoder_and_is_applied_once() -> None:
+    model = pooled_model("cls_mlp")
+    output = model(BATCH)
+    assert model.mlp is None
+    assert model.text_head is model.encoder.head is not None
+    assert output.projected is output.sentence
+    torch.testing.assert_close(output.sentence, pooled_model("cls")(BATCH).projected)
+
+
+def test_the_text_head_is_the_one_that_is_there() -> None:
+    model = pooled_model("cls")
+    assert model.text_head is model.mlp is not None
+    assert MCSE(model.encoder).text_head is None
+
+
+def test_a_second_mlp_head_is_refused() -> None:
+    with pytest.raises(ValueError, match="in the encoder already"):
+        MCSE(pooled_model("cls_mlp").encoder, mlp=MLPHead(WIDTH))
 
 
 def test_images_get_unit_vectors_in_the_shared_space() -> None:

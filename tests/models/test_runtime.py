@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from models import ReferenceRuntime, load
+from models.config import POOLINGS, Pooling
+from models.runtime.reference import encode_sorted
+from tests.models.conftest import pooled_model
 
 
 @pytest.fixture(scope="module")
@@ -11,11 +14,13 @@ def runtime(tiny_bundle: Path) -> ReferenceRuntime:
     return ReferenceRuntime(load(tiny_bundle))
 
 
-def test_a_sentence_has_the_same_vector_whatever_its_batch_mates(runtime: ReferenceRuntime) -> None:
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_sentence_has_the_same_vector_whatever_its_batch_mates(pooling: Pooling) -> None:
+    encoder = pooled_model(pooling).encoder
     random = np.random.default_rng(0)
     batch = [[2, *random.integers(5, 60, random.integers(1, 18)).tolist(), 3] for _ in range(100)]
-    together = runtime.encode(batch)
-    alone = np.concatenate([runtime.encode([ids]) for ids in batch])
+    together = encode_sorted(encoder, batch, pad_id=0)
+    alone = np.concatenate([encode_sorted(encoder, [ids], pad_id=0) for ids in batch])
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from models.config import POOLINGS
 from models.shipped import SHIPPED
 from service.errors import SettingsError
 from service.settings import Settings, load_settings
@@ -42,6 +43,12 @@ def test_flag_wins_over_environment_wins_over_default(monkeypatch: pytest.Monkey
 def test_an_empty_variable_is_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MCSE_POOLING", "")
     assert load_settings().pooling is None
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_every_pooling_can_be_asked_for(monkeypatch: pytest.MonkeyPatch, pooling: str) -> None:
+    monkeypatch.setenv("MCSE_POOLING", pooling)
+    assert load_settings().pooling == pooling
 
 
 def test_unknown_variable_is_an_error_that_names_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
