@@ -27,15 +27,18 @@ class TokenBatch:
         return TokenBatch(self.ids.to(device), self.mask.to(device))
 
 
-def collate(sequences: Sequence[Sequence[int] | NDArray[np.integer]], pad_id: int) -> TokenBatch:
+TokenIds = Sequence[int] | NDArray[np.integer | np.bool_]
+
+
+def collate(sequences: Sequence[TokenIds], pad_id: int) -> TokenBatch:
     """Pad id lists or arrays to the longest among them."""
     longest = max(len(sequence) for sequence in sequences)
-    ids = torch.full((len(sequences), longest), pad_id, dtype=torch.long)
-    mask = torch.zeros_like(ids)
+    ids = np.full((len(sequences), longest), pad_id, np.int64)
+    mask = np.zeros_like(ids)
     for row, sequence in enumerate(sequences):
-        ids[row, : len(sequence)] = torch.tensor(sequence, dtype=torch.long)
+        ids[row, : len(sequence)] = sequence
         mask[row, : len(sequence)] = 1
-    return TokenBatch(ids, mask)
+    return TokenBatch(torch.from_numpy(ids), torch.from_numpy(mask))
 
 
 def pool(states: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:

@@ -1,7 +1,6 @@
 """From a trained model to a bundle that the service, transformers and sentence-transformers open."""
 
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,17 +11,24 @@ from training.build import Trainee
 from training.card import model_card
 from training.checkpoint import Progress
 from training.config import TrainConfig
-from training.evaluation.evaluator import Evaluator, Scores
+from training.evaluation.evaluator import Evaluator
+from training.evaluation.scores import Scores
 from training.progress import Display
+from training.rundir import RunDirectory
 
 
 def export(
-    config: TrainConfig, trainee: Trainee, evaluator: Evaluator, progress: Progress, target: Path, display: Display
+    config: TrainConfig,
+    trainee: Trainee,
+    evaluator: Evaluator,
+    progress: Progress,
+    directory: RunDirectory,
+    display: Display,
 ) -> Scores:
     """Score the model as it will be read back, and write its bundle.
 
     Returns:
-        The scores, which also stand in `mcse.json` and the model card.
+        The scores, which also stand in `scores.json`, `mcse.json` and the model card.
     """
     if config.evaluation.blend < 1:
         blend_encoder(trainee, config.evaluation.blend)
@@ -32,8 +38,10 @@ def export(
         scores = evaluator.all(line.on_set)
         line.on_set("STSB-dev")
         card = _facts(config, progress, scores, stsb_dev=evaluator.sts("STSB-dev"))
+    training = {name: card["training"][name] for name in ("steps", "kept_step", "stsb_dev")}
+    directory.write_scores({**card["scores"], **training, "seconds": progress.seconds})
     save_bundle(
-        target,
+        directory.bundle,
         trainee.model.cpu(),
         tokenizer_from=trainee.base.path,
         card=card,

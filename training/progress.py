@@ -44,8 +44,8 @@ class TrainingBar:
 class Display:
     """Progress on a console; plain lines where it is no terminal."""
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, quiet=quiet)
 
     @contextmanager
     def training(self, total: int, done: int) -> Iterator[TrainingBar]:

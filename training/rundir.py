@@ -1,7 +1,8 @@
 """The directory of a run: what it was asked for, what it measured, where it stands, what it made.
 
-`config.json`: every setting; `metrics.jsonl`: one object a step or evaluation; `state.pt` and `best.safetensors`: see
-`training.checkpoint`; `bundle/`: the finished model.
+`config.json`: every setting; `environment.json`: versions and machine; `metrics.jsonl`: one object a step or
+evaluation; `state.pt` and `best.safetensors`: see `training.checkpoint`; `scores.json`: the results; `bundle/`:
+the model.
 """
 
 import json
@@ -21,11 +22,18 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.bundle = path / "bundle"
+        self.scores = path / "scores.json"
+        self.events = path / "events"
         self._config = path / "config.json"
         self._metrics = path / "metrics.jsonl"
 
-    def prepare(self, config: TrainConfig, *, resume: bool) -> None:
+    def prepare(self, config: TrainConfig, facts: Mapping[str, Any], *, resume: bool) -> None:
         """Make the directory for a new run, or check that the old one can go on with these settings.
+
+        Args:
+            config: the run's settings.
+            facts: what `environment.json` shall say.
+            resume: whether the run is there already.
 
         Raises:
             TrainingError: it belongs to another run, or there is nothing to resume.
@@ -39,17 +47,32 @@ class RunDirectory:
             )
         self.path.mkdir(parents=True, exist_ok=True)
         write_durably(self._config, json.dumps(config.to_dict(), indent=2).encode() + b"\n")
+        write_durably(self.path / "environment.json", json.dumps(facts, indent=2).encode() + b"\n")
         self._metrics.write_text("")
 
     def log(self, record: Mapping[str, Any]) -> None:
-        """Append one record to `metrics.jsonl`."""
-        with self._metrics.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        """Append one record to `metrics.jsonl`.
+
+        Raises:
+            TrainingError: it cannot be written.
+        """
+        try:
+            with self._metrics.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise TrainingError(
+                f"{self._metrics}: cannot be written ({error.strerror}). Make room and go on with --resume."
+            ) from error
+
+    def write_scores(self, scores: Mapping[str, Any]) -> None:
+        """Write the results of a finished run."""
+        write_durably(self.scores, json.dumps(scores, indent=2).encode() + b"\n")
 
     def forget_after(self, step: int) -> None:
         """Drop records of steps that a resumed run will take again."""
         lines = self._metrics.read_text().splitlines(keepends=True)
-        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+        whole = [line for line in lines if line.endswith("\n")]  # a killed run can leave half a line
+        kept = [line for line in whole if json.loads(line)["step"] <= step]
         write_durably(self._metrics, "".join(kept).encode())
 
     def _check_same(self, config: TrainConfig) -> None:
@@ -62,7 +85,7 @@ class RunDirectory:
                 f"{table}.{key}"
                 for table, settings in now.items()
                 for key, value in settings.items()
-                if before[table].get(key) != value
+                if before.get(table, {}).get(key) != value
             ]
             raise TrainingError(
                 f"{self.path}: the run was started with other settings ({', '.join(changed)}). "

@@ -11,19 +11,31 @@ BatchKind = Literal["text", "pair"]
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedBatch:
+    """A batch of the run."""
+
+    number: int
+    """From 0, over both kinds"""
+    kind: BatchKind
+    index: int
+    """Number of earlier batches of its kind"""
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """The order of batches of a run. Batches are never mixed inside: each is all text or all captions.
 
     As in the original's mixed training: with T text batches and P caption batches an epoch has T + P steps, and every
-    (T // P)-th of them, counted from 0 in each epoch, is a caption batch.
+    (T // P)-th of them, counted from 0 in each epoch, is a caption batch. An optimizer step takes `accumulate` batches.
     """
 
     text_batches: int
     pair_batches: int
     pair_every: int
     """0 where there are no caption batches."""
-    steps_per_epoch: int
-    total_steps: int
+    batches_per_epoch: int
+    total_batches: int
+    accumulate: int
 
     @classmethod
     def plan(cls, config: ScheduleConfig, *, text_batches: int, pair_batches: int) -> "Schedule":
@@ -32,28 +44,40 @@ class Schedule:
         Raises:
             ConfigError: there are fewer text batches than caption batches, so that no spacing exists.
         """
-        steps_per_epoch = text_batches + pair_batches
+        per_epoch = text_batches + pair_batches
+        planned = config.epochs * per_epoch
+        most = planned if config.max_steps is None else config.max_steps * config.accumulate
         return cls(
             text_batches=text_batches,
             pair_batches=pair_batches,
             pair_every=_spacing(config.pair_every, text_batches, pair_batches),
-            steps_per_epoch=steps_per_epoch,
-            total_steps=min(config.epochs * steps_per_epoch, config.max_steps or config.epochs * steps_per_epoch),
+            batches_per_epoch=per_epoch,
+            total_batches=min(planned, most),
+            accumulate=config.accumulate,
         )
 
-    def kind(self, step: int) -> BatchKind:
-        """What is seen at a step, counted from 0."""
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps; the last may have fewer batches."""
+        return -(-self.total_batches // self.accumulate)
+
+    def kind(self, number: int) -> BatchKind:
+        """Of the batch with this number, counted from 0."""
         if self.pair_every == 0:
             return "text"
-        return "pair" if (step % self.steps_per_epoch) % self.pair_every == 0 else "text"
+        return "pair" if (number % self.batches_per_epoch) % self.pair_every == 0 else "text"
 
-    def steps(self) -> Iterator[tuple[int, BatchKind, int]]:
-        """Every step as (step, kind, number of earlier batches of that kind)."""
+    def steps(self) -> Iterator[list[PlannedBatch]]:
+        """The batches of every optimizer step."""
         seen: dict[BatchKind, int] = {"text": 0, "pair": 0}
-        for step in range(self.total_steps):
-            kind = self.kind(step)
-            yield step, kind, seen[kind]
+        step: list[PlannedBatch] = []
+        for number in range(self.total_batches):
+            kind = self.kind(number)
+            step.append(PlannedBatch(number, kind, seen[kind]))
             seen[kind] += 1
+            if len(step) == self.accumulate or number == self.total_batches - 1:
+                yield step
+                step = []
 
 
 def _spacing(asked: int | None, text_batches: int, pair_batches: int) -> int:

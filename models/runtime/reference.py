@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from models.checkpoint import Checkpoint
-from models.encoder import TextEncoder, collate
+from models.encoder import TextEncoder, TokenIds, collate
 from models.runtime.base import Vectors
 
 # Sequences are padded within groups of this many, after sorting by length.
@@ -14,7 +14,7 @@ _GROUP = 32
 
 
 @torch.inference_mode()
-def encode_sorted(encoder: TextEncoder, batch: Sequence[Sequence[int]], pad_id: int) -> Vectors:
+def encode_sorted(encoder: TextEncoder, batch: Sequence[TokenIds], pad_id: int) -> Vectors:
     """Sentence vectors of id lists, (n, dimension) float32; sorted by length so that little padding is computed.
 
     The encoder must be in evaluation mode.

@@ -12,16 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 
 from models import load
 from training import train as module
 from training.config import TrainConfig
-from training.data.corpus import open_pairs
+from training.data.pairs import open_pairs
 from training.errors import ConfigError, DataError, TrainingError
-from training.evaluation.retrieval import recall_at
+from training.evaluation.retrieval import text_to_image
 from training.progress import Display
 from training.train import Result, train
 
@@ -30,7 +29,7 @@ Make = Callable[..., TrainConfig]
 
 @pytest.fixture
 def display() -> Display:
-    return Display(Console(quiet=True))
+    return Display(quiet=True)
 
 
 def run(config: TrainConfig, world: Path, output: Path, display: Display, *, resume: bool = False) -> Result:
@@ -39,17 +38,29 @@ def run(config: TrainConfig, world: Path, output: Path, display: Display, *, res
     return result
 
 
+def records(output: Path) -> list[dict[str, Any]]:
+    """What was measured, but for the time it took."""
+    lines = (output / "metrics.jsonl").read_text().splitlines()
+    return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
+
+
+def saved_step(output: Path) -> int:
+    state = torch.load(output / "state.pt", weights_only=True)
+    return int(state["progress"]["step"])
+
+
 def retrieval(bundle: Path, config: TrainConfig, world: Path) -> float:
     """Recall@1 of the training captions among the training images."""
-    pairs, model = open_pairs(config.data, world, 0), load(bundle)
+    pairs = open_pairs(config.data, config.ablation, world, seed=0, with_images=True)
+    model = load(bundle)
     assert pairs.features is not None
     from training.evaluation.evaluator import Evaluator
 
     vectors = Evaluator(model.model, model.tokenizer, world).encode([names[0] for names in pairs.captions])
     assert model.model.grounding is not None
     sentences = model.model.grounding(torch.from_numpy(vectors)).numpy()
-    images = model.model.project_images(torch.from_numpy(pairs.features)).numpy()
-    return recall_at(sentences, images, np.arange(len(images)))["recall@1"]
+    images = model.model.project_images(torch.from_numpy(pairs.features.astype(np.float32))).numpy()
+    return text_to_image(sentences @ images.T, np.arange(len(images)))["recall@1"]
 
 
 def test_it_learns_which_caption_belongs_to_which_image(
@@ -74,12 +85,12 @@ def test_a_run_leaves_config_metrics_and_a_bundle_with_its_scores(
     config = tiny_run()
     result = run(config, world, tmp_path / "run", display)
     assert json.loads((tmp_path / "run" / "config.json").read_text()) == json.loads(json.dumps(config.to_dict()))
-    records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    steps = [record for record in records if "loss" in record]
+    logged = records(tmp_path / "run")
+    steps = [record for record in logged if "loss" in record]
     assert [record["step"] for record in steps] == list(range(1, 13))
     assert [record["kind"] for record in steps[:3]] == ["pair", "text", "pair"]
     assert ["grounding" in record for record in steps[:2]] == [True, False]
-    assert [record["step"] for record in records if "stsb_dev" in record] == [4, 8, 12]
+    assert [record["step"] for record in logged if "stsb_dev" in record] == [4, 8, 12]
     card = load(result.bundle).card
     assert card["scores"] == result.scores.to_dict()
     assert set(result.scores.sts) == {"STS12", "STS13", "STS14", "STS15", "STS16", "STSB", "SICKR"}
@@ -125,9 +136,9 @@ def test_simcse_sees_the_same_captions_without_their_images(
     result = run(config, world, tmp_path / "run", display)
     checkpoint = load(result.bundle)
     assert checkpoint.grounded_dimension is None
-    records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert [record["kind"] for record in records[:2]] == ["pair", "text"]
-    assert not any("grounding" in record for record in records)
+    logged = records(tmp_path / "run")
+    assert [record["kind"] for record in logged[:2]] == ["pair", "text"]
+    assert not any("grounding" in record for record in logged)
 
 
 @pytest.mark.parametrize("stop_after", [1, 5, 8])
@@ -150,9 +161,10 @@ def test_a_run_that_stopped_goes_on_to_the_same_bits(
     assert stopped is None
     resumed = run(tiny_run(), world, tmp_path / "parts", display, resume=True)
     assert taken == 12
-    for name in ("metrics.jsonl", "bundle/model.safetensors", "bundle/heads.safetensors"):
+    for name in ("bundle/model.safetensors", "bundle/heads.safetensors"):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
-    assert resumed.progress == whole.progress
+    assert records(tmp_path / "parts") == records(tmp_path / "whole")
+    assert resumed.progress.best_step == whole.progress.best_step
 
 
 def test_a_second_run_does_not_overwrite_the_first(
@@ -188,10 +200,13 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_state(
         return real(*arguments) * (float("nan") if calls == 7 else 1.0)
 
     monkeypatch.setattr(objective, "simcse_loss", poisoned)
-    with pytest.raises(TrainingError, match="the loss of pair batch 3 is nan"):
+    with pytest.raises(TrainingError, match=r"the loss of pair batch 3 \(batch 6 of the run\) is nan"):
         run(tiny_run(), world, tmp_path / "run", display)
+    assert saved_step(tmp_path / "run") == 6
     monkeypatch.setattr(objective, "simcse_loss", real)
     assert run(tiny_run(), world, tmp_path / "run", display, resume=True).progress.step == 12
+    run(tiny_run(), world, tmp_path / "whole", display)
+    assert records(tmp_path / "run") == records(tmp_path / "whole")
 
 
 def test_what_does_not_fit_is_refused_before_the_first_step(
@@ -220,7 +235,7 @@ def test_a_line_without_tokens_is_named_before_the_first_step(
 ) -> None:
     with (world / "text.txt").open("a") as file:
         file.write("\u200b\n")
-    with pytest.raises(DataError, match=r"data\.text, text 193: the text has no content"):
+    with pytest.raises(DataError, match=r"text\.txt, line 193: the text has no content"):
         run(tiny_run(), world, tmp_path / "run", display)
 
 
@@ -231,6 +246,97 @@ def test_evaluation_data_that_is_missing_is_told_before_the_first_step(
     with pytest.raises(DataError, match="SICK_test_annotated"):
         run(tiny_run(), world, tmp_path / "run", display)
     assert (tmp_path / "run" / "metrics.jsonl").read_text() == ""
+
+
+def test_early_stopping_ends_a_run_that_no_longer_improves(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display
+) -> None:
+    config = tiny_run(optimizer={"learning_rate": 1e-12}, evaluation={"every": 2, "patience": 2})
+    assert run(config, world, tmp_path / "run", display).progress.step == 6  # the best at 2, then nothing better
+
+
+def test_the_average_of_the_weights_is_what_is_scored_and_exported(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display, tiny_base: Path
+) -> None:
+    still = tiny_run(optimizer={"ema_decay": 0.999999}, evaluation={"keep": "last"})
+    bundle = run(still, world, tmp_path / "still", display).bundle
+    start, found = load(tiny_base).model.state_dict(), load(bundle).model.state_dict()
+    for name, tensor in start.items():
+        torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-4)
+    moved = run(tiny_run(evaluation={"keep": "last"}), world, tmp_path / "moved", display).bundle
+    assert any(not torch.allclose(load(moved).model.state_dict()[name], start[name], atol=1e-4) for name in start)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"model": {"pooling": pooling}} for pooling in ("cls", "cls_mlp", "first_last", "top2")]
+    + [
+        {"schedule": {"accumulate": 3}},
+        {"schedule": {"chunk_size": 5}},
+        {"run": {"gradient_checkpointing": True}},
+        {"run": {"precision": "bfloat16"}},
+        {"run": {"tensorboard": True}},
+        {"optimizer": {"layer_decay": 0.8, "head_learning_rate": 1e-2}},
+        {"objective": {"mlm_weight": 0.1}},
+        {"model": {"dropout": 0.2}},
+    ],
+    ids=lambda change: str(next(iter(change.values()))),
+)
+def test_each_option_trains_and_its_bundle_says_the_scores_again(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display, change: dict[str, Any]
+) -> None:
+    from training.evaluation.evaluator import Evaluator
+
+    result = run(tiny_run(**change), world, tmp_path / "run", display)
+    plain = run(tiny_run(), world, tmp_path / "plain", display)
+    assert records(tmp_path / "run") != records(tmp_path / "plain") or "run" in change
+    checkpoint = load(result.bundle)
+    again = Evaluator(checkpoint.model, checkpoint.tokenizer, world).all()
+    assert again.sts == pytest.approx(result.scores.sts, abs=1e-3)
+    assert plain.progress.step == 12
+
+
+def test_gradient_checkpointing_changes_no_number(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display
+) -> None:
+    run(tiny_run(), world, tmp_path / "a", display)
+    run(tiny_run(run={"gradient_checkpointing": True}), world, tmp_path / "b", display)
+    assert records(tmp_path / "a") == records(tmp_path / "b")
+
+
+def test_supervised_examples_train_with_pairs_and_with_hard_negatives(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display
+) -> None:
+    words = ["dog", "cat", "ball", "car"]
+    rows = [f"a red {word},the {word} is red,a blue {word}" for word in words * 10]
+    (world / "three.csv").write_text("sent0,sent1,hard_neg\n" + "\n".join(rows) + "\n")
+    (world / "two.csv").write_text("sent0,sent1\n" + "\n".join(row.rsplit(",", 1)[0] for row in rows) + "\n")
+    losses = {}
+    for name in ("two", "three"):
+        data = {"text": None, "supervised": f"{name}.csv", "captions": None, "features": None}
+        config = tiny_run(data=data, objective={"framework": "simcse"}, schedule={"pair_every": None})
+        result = run(config, world, tmp_path / name, display)
+        losses[name] = records(tmp_path / name)[0]["text"]
+        assert result.progress.step == 12
+    assert losses["three"] > losses["two"]  # the same batch with more candidates
+
+
+def test_arms_of_one_seed_see_the_same_text_in_the_same_order_with_the_same_dropout(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display
+) -> None:
+    """Pitfall 5: the ablations act in mixed training too; pitfall 10: runs of one seed are comparable pair by pair."""
+    arms = {
+        "true": {},
+        "shuffled": {"ablation": {"images": "shuffled"}},
+        "random": {"ablation": {"images": "random"}},
+        "none": {"objective": {"framework": "simcse"}},
+    }
+    first = {}
+    for name, change in arms.items():
+        run(tiny_run(**change), world, tmp_path / name, display)
+        first[name] = records(tmp_path / name)[0]
+    assert len({record["text"] for record in first.values()}) == 1
+    assert len({record.get("grounding") for record in first.values()}) == 4
 
 
 @pytest.mark.slow

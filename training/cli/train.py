@@ -19,17 +19,22 @@ def train(
 ) -> None:
     """Train a model and export it as a bundle that `mcse serve` opens.
 
-    Ctrl-C finishes the step under way and leaves a state that --resume goes on from.
+    Ctrl-C finishes the step under way and leaves a state that --resume goes on from. Several processes: start it with
+    torchrun or `accelerate launch`, as `-m training train ...`.
     """
     with told_in_one_sentence(*NAMED):
         from training.cli.tables import print_scores
         from training.config import load_config
+        from training.processes import Processes
         from training.progress import Display
         from training.train import train as run
 
-        display = Display()
+        settings, main = load_config(config), Processes.join().main
+        display = Display(quiet=not main)
         directory = output or Path("runs") / config.stem
-        result = run(load_config(config), output=directory, data=data, resume=resume, display=display)
+        result = run(settings, output=directory, data=data, resume=resume, display=display)
+        if not main:
+            return
         if result is None:
             display.console.print(f"Stopped. Go on with: mcse train {config} --output {directory} --resume")
             raise typer.Exit(130)

@@ -1,9 +1,11 @@
 """The objective, as pure functions of tensors.
 
-Every loss is a mean over the batch. Formulas: SimCSE equation 4, MCSE equations 3 to 5. Where the paper and its
+Every loss is a mean over the batch. Formulas: SimCSE equations 4 and 5, MCSE equations 3 to 5. Where the paper and its
 published code differ, the code is followed: the grounding loss is the mean over the two dropout views, not their sum,
 so the published lambda belongs to the mean.
 """
+
+import math
 
 import torch
 from torch import Tensor
@@ -21,13 +23,29 @@ def info_nce(anchors: Tensor, candidates: Tensor, temperature: float) -> Tensor:
     Returns:
         Scalar: -mean_i log softmax_j(cos(anchor_i, candidate_j) / temperature)[i].
     """
-    scores = normalize(anchors, dim=-1) @ normalize(candidates, dim=-1).T / temperature  # (batch, batch)
-    return cross_entropy(scores, torch.arange(len(scores), device=scores.device))
+    scores = _cosines(anchors, candidates) / temperature  # (batch, batch)
+    return cross_entropy(scores, _own(scores))
 
 
 def simcse_loss(first: Tensor, second: Tensor, temperature: float) -> Tensor:
-    """l^S: two dropout views of the same sentences, (batch, width) each."""
+    """l^S, SimCSE equation 4: two dropout views of the same sentences, or pairs that mean the same; (batch, width)."""
     return info_nce(first, second, temperature)
+
+
+def hard_negative_loss(first: Tensor, second: Tensor, negative: Tensor, temperature: float, weight: float) -> Tensor:
+    """SimCSE equation 5: sentences against all positives and all hard negatives of the batch.
+
+    Args:
+        first: (batch, width) sentences.
+        second: (batch, width) their positives.
+        negative: (batch, width) their hard negatives.
+        temperature: divides the cosine.
+        weight: alpha, on the exponential of the hard negative of the same row; the others count once.
+    """
+    positives = _cosines(first, second) / temperature  # (batch, batch)
+    negatives = _cosines(first, negative) / temperature  # (batch, batch)
+    negatives = negatives + math.log(weight) * torch.eye(len(first), dtype=first.dtype, device=first.device)
+    return cross_entropy(torch.cat([positives, negatives], dim=1), _own(positives))
 
 
 def grounding_loss(
@@ -53,3 +71,12 @@ def anchor_loss(first: Tensor, second: Tensor, start: Tensor) -> Tensor:
     """How far both views moved from the vectors of the untrained start: mean of 1 - cosine, (batch, width) each."""
     towards = cosine_similarity(first, start, dim=-1) + cosine_similarity(second, start, dim=-1)
     return 1 - towards.mean() / 2
+
+
+def _cosines(left: Tensor, right: Tensor) -> Tensor:
+    return normalize(left, dim=-1) @ normalize(right, dim=-1).T
+
+
+def _own(scores: Tensor) -> Tensor:
+    """The right candidate of each row: the one of its own number."""
+    return torch.arange(len(scores), device=scores.device)

@@ -1,21 +1,22 @@
-"""The losses of one batch: what the model names, weighted as the configuration says."""
+"""The losses of one batch: what the model names, weighted as the configuration says, and their gradients."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from models.encoder import TextEncoder, collate
+from models.encoder import TextEncoder
 from models.mcse import MCSE, MCSEOutput
 from models.runtime.reference import encode_sorted
 from models.text import TextTokenizer
 from training.config import ObjectiveConfig
-from training.objective.losses import anchor_loss, grounding_loss, simcse_loss
+from training.data.corpus import Batch
+from training.objective.encode import GroupedEncoder, derived_seed
+from training.objective.losses import anchor_loss, grounding_loss, hard_negative_loss, simcse_loss
+from training.objective.mlm import MLMHead, mask_tokens, mlm_loss_sum
+from training.processes import Processes
 
-_GROUP = 64  # rows; on a CPU smaller groups pad less, larger ones multiply larger matrices
+_MLM = 1_000_000  # keeps the seeds of its masks and dropout apart from those of the groups
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class BatchLoss:
 
     total: Tensor
     text: Tensor
-    grounding: Tensor | None
-    anchor: Tensor | None
+    grounding: Tensor | None = None
+    anchor: Tensor | None = None
 
     def as_floats(self) -> dict[str, float]:
         """The parts that apply, for the log."""
@@ -33,88 +34,100 @@ class BatchLoss:
         return {name: value.item() for name, value in parts.items() if value is not None}
 
 
+@dataclass(frozen=True, slots=True)
 class Objective:
-    """SimCSE on every batch; grounding on caption batches; an anchor to the start on every batch, where asked for.
+    """SimCSE on every batch; grounding on caption batches; anchor and masked-LM loss where asked for."""
 
-    Args:
-        model: encoder and heads, in training mode when called.
-        tokenizer: cuts at the training length.
-        config: temperatures and weights.
-        start: the untrained encoder, needed where `anchor_weight` is above 0.
-        bfloat16: compute matrix products in bf16.
-    """
+    model: MCSE
+    """In training mode when used"""
+    tokenizer: TextTokenizer
+    config: ObjectiveConfig
+    encoder: GroupedEncoder
+    processes: Processes
+    start: TextEncoder | None
+    """The untrained encoder, where `anchor_weight` is above 0"""
+    mlm: MLMHead | None
+    """Where `mlm_weight` is above 0"""
 
-    def __init__(
-        self,
-        model: MCSE,
-        tokenizer: TextTokenizer,
-        config: ObjectiveConfig,
-        *,
-        start: TextEncoder | None = None,
-        bfloat16: bool = False,
-    ) -> None:
-        self._model = model
-        self._tokenizer = tokenizer
-        self._config = config
-        self._start = start
-        self._bfloat16 = bfloat16
-        self._device = model.encoder.backbone.device
-
-    def __call__(self, sentences: Sequence[str], features: NDArray[np.float32] | None = None) -> BatchLoss:
-        """Losses of a text batch, or with features of a caption batch.
+    def backward(self, batch: Batch, seed: int, *, scale: float = 1.0) -> dict[str, float]:
+        """Add the gradients of a batch's loss to the parameters.
 
         Args:
-            sentences: (batch) texts.
-            features: (batch, width) image features, row by row; None for a text batch.
+            batch: this process's rows of it.
+            seed: of dropout; another one for each batch and process.
+            scale: multiplies the gradients, 1 / n where n batches make a step.
+
+        Returns:
+            The loss and its parts over the batches of all processes.
         """
-        config, size = self._config, len(sentences)
-        ids = [tokenized.ids for tokenized in self._tokenizer.encode(sentences)]
         # Both views go through together: dropout draws a mask per row, so the two are independent.
-        output = self._forward(ids + ids)
-        first, second = torch.split(output.projected.float(), size)
-        text = simcse_loss(first, second, config.temperature)
+        first = batch.columns[0]
+        rows = [*first, *(row for column in batch.columns[1:] or (first,) for row in column)]
+        output = self.encoder.encode(rows, seed)
+        loss = self.losses(output, batch)
+        (loss.total * scale).backward()  # type: ignore[no-untyped-call]
+        if self.encoder.chunk_size is not None:
+            self.encoder.backward(rows, seed, output)
+        parts = loss.as_floats()
+        if self.mlm is not None:
+            parts["mlm"] = self._mlm_backward(self.mlm, batch, seed, scale)
+            parts["loss"] += self.config.mlm_weight * parts["mlm"]
+        return parts
+
+    def losses(self, output: MCSEOutput, batch: Batch) -> BatchLoss:
+        """Losses over the batches of all processes, from the encoded rows of this one.
+
+        Args:
+            output: both views, (2 x batch, ...) or with hard negatives (3 x batch, ...).
+            batch: what was encoded.
+        """
+        config, size = self.config, len(batch)
+        text = self._text(torch.split(output.projected, size))
         total = config.text_weight * text
-        grounding = None
-        if features is not None and output.grounded is not None:
-            grounding = self._grounding(output.grounded, features)
+        grounding = anchor = None
+        if batch.features is not None and output.grounded is not None:
+            grounding = self._grounding(output.grounded, batch)
             total = total + config.grounding_weight * grounding
-        anchor = None
-        if self._start is not None:
-            anchor = self._anchor(output.sentence, ids)
+        if self.start is not None:
+            anchor = self._anchor(self.start, output.sentence, batch)
             total = total + config.anchor_weight * anchor
         return BatchLoss(total, text, grounding, anchor)
 
-    def _forward(self, ids: list[list[int]]) -> MCSEOutput:
-        """Run the model in groups of similar length, so that little padding is computed; rows keep their order."""
-        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-        outputs = []
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
-            for start in range(0, len(order), _GROUP):
-                group = [ids[row] for row in order[start : start + _GROUP]]
-                outputs.append(self._model(collate(group, self._tokenizer.pad_id).to(self._device)))
-        back = torch.tensor(order, device=self._device).argsort()
-        return MCSEOutput(
-            sentence=torch.cat([output.sentence for output in outputs])[back],
-            projected=torch.cat([output.projected for output in outputs])[back],
-            grounded=torch.cat([output.grounded for output in outputs])[back]
-            if outputs[0].grounded is not None
-            else None,
-        )
+    def _text(self, views: tuple[Tensor, ...]) -> Tensor:
+        first, second, *negative = (self.processes.gather(view) for view in views)
+        temperature = self.config.temperature
+        if negative:
+            return hard_negative_loss(first, second, negative[0], temperature, self.config.hard_negative_weight)
+        return simcse_loss(first, second, temperature)
 
-    def _grounding(self, grounded: Tensor, features: NDArray[np.float32]) -> Tensor:
-        images = self._model.project_images(torch.from_numpy(features).to(self._device))
-        first, second = torch.split(grounded.float(), len(features))
+    def _grounding(self, grounded: Tensor, batch: Batch) -> Tensor:
+        images = self.model.project_images(torch.from_numpy(batch.features).to(grounded.device))
+        first, second = torch.split(grounded, len(batch))
         return grounding_loss(
-            first,
-            second,
-            images,
-            self._config.grounding_temperature,
-            image_to_text=self._config.image_to_text,
+            self.processes.gather(first),
+            self.processes.gather(second),
+            self.processes.gather(images),
+            self.config.grounding_temperature,
+            image_to_text=self.config.image_to_text,
         )
 
-    def _anchor(self, sentence: Tensor, ids: list[list[int]]) -> Tensor:
-        assert self._start is not None  # noqa: S101  (narrowing)
-        first, second = torch.split(sentence.float(), len(ids))
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
-            start = encode_sorted(self._start, ids, self._tokenizer.pad_id)
-        return anchor_loss(first, second, torch.from_numpy(start).to(self._device))
+    def _anchor(self, start: TextEncoder, sentence: Tensor, batch: Batch) -> Tensor:
+        first, second = torch.split(sentence, len(batch))[:2]
+        with torch.autocast(sentence.device.type, torch.bfloat16, enabled=self.encoder.bfloat16):
+            vectors = encode_sorted(start, batch.columns[0], self.tokenizer.pad_id)
+        gathered = self.processes.gather(torch.from_numpy(vectors).to(sentence.device))
+        return anchor_loss(self.processes.gather(first), self.processes.gather(second), gathered)
+
+    def _mlm_backward(self, head: MLMHead, batch: Batch, seed: int, scale: float) -> float:
+        """The masked-LM loss is the mean over the hidden tokens of all processes; an own pass through the encoder."""
+        rows = batch.columns[0]
+        own_seed = derived_seed(seed, _MLM)
+        hidden, asked = mask_tokens(rows, self.tokenizer, self.config.mlm_probability, own_seed)
+        device = self.model.encoder.backbone.device
+        torch.manual_seed(own_seed)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.encoder.bfloat16):
+            total, count = mlm_loss_sum(self.model.encoder, head, rows, hidden, asked, self.tokenizer.pad_id)
+        everywhere = self.processes.sum(torch.tensor(float(max(count, 1)), device=device))
+        loss = total / everywhere
+        (loss * self.config.mlm_weight * scale).backward()  # type: ignore[no-untyped-call]
+        return self.processes.sum(loss).item()

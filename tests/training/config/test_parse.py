@@ -46,7 +46,7 @@ def test_defaults_are_the_papers() -> None:
         ({"optimiser": {}}, "unknown setting 'optimiser'"),
         ({"run": {"seed": "1"}}, "run.seed is '1'; expected int"),
         ({"run": {"seed": True}}, "run.seed is True; expected int"),
-        ({"model": {"pooling": "max"}}, "model.pooling is 'max'; expected one of 'cls', 'mean'"),
+        ({"model": {"pooling": "max"}}, "model.pooling is 'max'; expected one of 'cls', 'cls_mlp'"),
         ({"optimizer": {"learning_rate": 0}}, "optimizer.learning_rate must be a number above 0"),
         ({"optimizer": {"learning_rate": float("nan")}}, "optimizer.learning_rate must be a number above 0"),
         ({"objective": {"temperature": -0.05}}, "objective.temperature must be a number above 0"),

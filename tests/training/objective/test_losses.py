@@ -1,6 +1,13 @@
-"""The losses against an independent reference in NumPy, and their gradients against finite differences."""
+"""The losses against independent references, and their gradients against finite differences.
 
+`tests/golden/losses.json` was recorded once by a program of its own: plain Python with 50 digits, written from the
+papers' formulas, over vectors that a formula makes (`golden_vectors`).
+"""
+
+import json
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +15,13 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from training.objective.losses import anchor_loss, grounding_loss, info_nce, simcse_loss
+from training.objective.losses import (
+    anchor_loss,
+    grounding_loss,
+    hard_negative_loss,
+    info_nce,
+    simcse_loss,
+)
 
 
 def reference_info_nce(anchors: np.ndarray, candidates: np.ndarray, temperature: float) -> float:
@@ -83,3 +96,47 @@ def test_equal_candidates_cost_the_logarithm_of_the_batch() -> None:
 
 def test_huge_and_tiny_vectors_stay_finite() -> None:
     assert torch.isfinite(info_nce(torch.full((3, 4), 1e18), torch.full((3, 4), 1e-18), 0.05))
+
+
+GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "losses.json").read_text())
+
+
+def golden_vectors(dtype: torch.dtype) -> list[Tensor]:
+    row = torch.arange(GOLDEN["rows"], dtype=torch.float64)[:, None]
+    column = torch.arange(GOLDEN["width"], dtype=torch.float64)[None, :]
+    return [torch.sin(1.7 * row + 0.9 * column * (row + 1) + phase).to(dtype) for phase in GOLDEN["phases"]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("recorded", GOLDEN["losses"], ids=lambda recorded: f"temperature {recorded['temperature']}")
+def test_the_recorded_losses_hold(recorded: dict[str, Any], dtype: torch.dtype) -> None:
+    """Pitfall 22: the temperature is a setting of each loss; the published lambda is on the mean over both views."""
+    first, second, third = golden_vectors(dtype)
+    t = recorded["temperature"]
+    text, grounding = simcse_loss(first, second, t), grounding_loss(first, second, third, t)
+    found = {
+        "simcse": text,
+        "grounding": grounding,
+        "both_directions": grounding_loss(first, second, third, t, image_to_text=True),
+        "hard_negative_1": hard_negative_loss(first, second, third, t, 1.0),
+        "hard_negative_2.5": hard_negative_loss(first, second, third, t, 2.5),
+        "mcse_0.01": text + 0.01 * grounding,
+        "mcse_0.05": text + 0.05 * grounding,
+    }
+    for name, loss in found.items():
+        assert loss.item() == pytest.approx(recorded[name], rel=1e-5, abs=1e-5), name
+
+
+def test_the_recorded_anchor_holds() -> None:
+    assert anchor_loss(*golden_vectors(torch.float32)).item() == pytest.approx(GOLDEN["anchor"], abs=1e-5)
+
+
+def test_hard_negatives_make_the_contrast_harder_and_more_so_with_their_weight() -> None:
+    first, second, negative = golden_vectors(torch.float64)
+    losses = [hard_negative_loss(first, second, negative, 0.05, weight).item() for weight in (0.5, 1.0, 2.0)]
+    assert simcse_loss(first, second, 0.05).item() < losses[0] < losses[1] < losses[2]
+
+
+def test_gradients_of_hard_negatives_agree_with_finite_differences(vectors: tuple[Tensor, Tensor, Tensor]) -> None:
+    inputs = tuple(tensor[:4].clone().requires_grad_() for tensor in vectors)
+    assert gradcheck(lambda a, b, c: hard_negative_loss(a, b, c, 0.05, 1.5), inputs)

@@ -1,0 +1,99 @@
+"""Sentences through the model in groups of one length, all at once or with cached gradients."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.encoder import collate
+from models.mcse import MCSE, MCSEOutput
+
+_GROUP = 64  # rows; on a CPU smaller groups pad less, larger ones multiply larger matrices
+
+Rows = Sequence[NDArray[np.integer]]
+
+
+def derived_seed(*parts: int) -> int:
+    """A seed of its own for each tuple of numbers."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupedEncoder:
+    """Runs the model over many rows with little padding.
+
+    Dropout follows from the batch's seed and the group's number alone. So a run goes on anywhere as if it had never
+    stopped, arms of an ablation see the same masks, and a group can be run twice with the same result.
+    """
+
+    model: MCSE
+    pad_id: int
+    bfloat16: bool
+    """Compute matrix products in bf16."""
+    chunk_size: int | None
+    """Rows of a group with cached gradients; None keeps every group's activations until the backward pass."""
+
+    def encode(self, rows: Rows, seed: int) -> MCSEOutput:
+        """Encode rows, in their order; float32.
+
+        With cached gradients no activations are kept and the result has no history: `backward` makes it up.
+        """
+        with torch.set_grad_enabled(self.chunk_size is None):
+            outputs = [output for _, output in self._groups(rows, seed)]
+            order = torch.cat([torch.tensor(group) for group in self._plan(rows)])
+            gathered = _joined(outputs, order.argsort().to(outputs[0].sentence.device))
+        return gathered if self.chunk_size is None else _without_history(gathered)
+
+    def backward(self, rows: Rows, seed: int, cached: MCSEOutput) -> None:
+        """Second pass of cached gradients (GradCache, Gao et al. 2021): the loss's gradients go on into the weights.
+
+        Args:
+            rows: as in `encode`.
+            seed: as in `encode`, so that the same dropout is drawn.
+            cached: what `encode` gave, after the backward pass of the loss.
+        """
+        for group, output in self._groups(rows, seed):
+            tensors = zip(_tensors(output), _tensors(cached), strict=True)
+            used = [(tensor, leaf.grad[group]) for tensor, leaf in tensors if leaf.grad is not None]
+            torch.autograd.backward([tensor.float() for tensor, _ in used], [gradient for _, gradient in used])
+
+    def _groups(self, rows: Rows, seed: int) -> Iterator[tuple[list[int], MCSEOutput]]:
+        device = self.model.encoder.backbone.device
+        for number, group in enumerate(self._plan(rows)):
+            torch.manual_seed(derived_seed(seed, number))
+            batch = collate([rows[row] for row in group], self.pad_id).to(device)
+            with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
+                yield group, self.model(batch)
+
+    def _plan(self, rows: Rows) -> list[list[int]]:
+        """Row numbers of each group, short sentences first."""
+        order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
+        size = self.chunk_size or _GROUP
+        return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def _joined(outputs: Sequence[MCSEOutput], back: Tensor) -> MCSEOutput:
+    def join(parts: Sequence[Tensor]) -> Tensor:
+        return torch.cat(list(parts))[back].float()
+
+    grounded = [output.grounded for output in outputs if output.grounded is not None]
+    return MCSEOutput(
+        sentence=join([output.sentence for output in outputs]),
+        projected=join([output.projected for output in outputs]),
+        grounded=join(grounded) if grounded else None,
+    )
+
+
+def _without_history(output: MCSEOutput) -> MCSEOutput:
+    def leaf(tensor: Tensor) -> Tensor:
+        return tensor.detach().requires_grad_()
+
+    grounded = leaf(output.grounded) if output.grounded is not None else None
+    return MCSEOutput(leaf(output.sentence), leaf(output.projected), grounded)
+
+
+def _tensors(output: MCSEOutput) -> list[Tensor]:
+    return [tensor for tensor in (output.sentence, output.projected, output.grounded) if tensor is not None]
