@@ -17,5 +17,6 @@ DataOption = Annotated[
         show_default=True,
     ),
 ]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 DEFAULT_DATA = Path("../shared/data")
 NAMED = (CheckpointError, TextError, ConfigError, DataError, TrainingError)
