@@ -34,8 +34,11 @@ from models.resolve import resolve
 
 Layer = Literal["image_embeds", "last_hidden_state[:, 0]", "pooler_output"]
 
+_CLASS_STATE: Layer = "last_hidden_state[:, 0]"
+_CPU_GROUP = 4  # pictures at a time on a CPU: more leave its caches, and 32 take 2.7 times as long each
+
 _CLIP = ("clip", "clip_vision_model")
-_FIRST_TOKEN = ("deit", "dinov2", "dinov2_with_registers", "vit")
+_WITH_CLASS_TOKEN = ("deit", "dinov2", "dinov2_with_registers", "vit")
 _IRRELEVANT = ("_name_or_path", "architectures", "dtype", "id2label", "label2id", "transformers_version")
 _PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 _FAILURES = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError)
@@ -75,6 +78,7 @@ class ImageEncoder:
         model, layer = _read_model(directory)
         processor = _read_processor(directory)
         Module.to(model, device or torch.device("cpu"))
+        Module.to(model, memory_format=torch.channels_last)  # MobileNetV2 takes a quarter less time on a CPU
         return cls(
             name=directory.name if Path(name).expanduser().is_dir() else str(name),
             layer=layer,
@@ -143,7 +147,7 @@ def _read_model(directory: Path) -> tuple[PreTrainedModel, Layer]:
             f"{directory}: the image encoder could not be opened: {_first_line(error)}. "
             "Give the directory of a vision model of transformers, or fetch this one again."
         ) from error
-    if layer == "last_hidden_state[:, 0]" and hasattr(model, "pooler"):
+    if layer == _CLASS_STATE and hasattr(model, "pooler"):
         model.register_module("pooler", None)  # no feature passes through it, and where it is missing it is random
     wanted = model.state_dict()
     missing = sorted(name for name in report["missing_keys"] if name in wanted)
@@ -158,7 +162,7 @@ def _read_model(directory: Path) -> tuple[PreTrainedModel, Layer]:
 def _layer_of(config: PreTrainedConfig) -> Layer:
     if config.model_type in _CLIP:
         return "image_embeds"
-    return "last_hidden_state[:, 0]" if config.model_type in _FIRST_TOKEN else "pooler_output"
+    return _CLASS_STATE if config.model_type in _WITH_CLASS_TOKEN else "pooler_output"
 
 
 def _vision_part(config: PreTrainedConfig) -> PreTrainedConfig:
@@ -185,11 +189,18 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 @torch.inference_mode()
 def _features(model: PreTrainedModel, layer: Layer, pixels: Tensor) -> NDArray[np.float32]:
-    output = model(pixel_values=pixels.to(model.device))
-    # (batch, width): the class token after the last norm, or the pooled output, a map of (batch, width, 1, 1) included
-    features = output.last_hidden_state[:, 0] if layer == "last_hidden_state[:, 0]" else output[layer].flatten(1)
-    array: NDArray[np.float32] = features.float().cpu().numpy()
+    pixels = pixels.to(model.device, memory_format=torch.channels_last)
+    size = _CPU_GROUP if model.device.type == "cpu" else len(pixels)
+    parts = [_read_out(model, layer, pixels[start : start + size]) for start in range(0, len(pixels), size)]
+    array: NDArray[np.float32] = torch.cat(parts).cpu().numpy()
     return array
+
+
+def _read_out(model: PreTrainedModel, layer: Layer, pixels: Tensor) -> Tensor:
+    output = model(pixel_values=pixels)
+    # (batch, width): the class token after the last norm, or the pooled output, a map of (batch, width, 1, 1) included
+    features: Tensor = output.last_hidden_state[:, 0] if layer == _CLASS_STATE else output[layer].flatten(1)
+    return features.float()
 
 
 def _width(directory: Path, model: PreTrainedModel, processor: Any, layer: Layer) -> int:
