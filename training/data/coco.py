@@ -29,9 +29,10 @@ def read_coco(path: Path) -> dict[str, list[str]]:
             raise DataError(f"{where}: its image {image} is not among the images. Fetch the file again.")
         if not caption.strip():
             raise DataError(f"{where}: the caption of {name_of[image]} is empty. Remove the annotation.")
-        if "id" in record and record["id"] in seen:
-            raise DataError(f"{where}: its id {record['id']} is there twice. Remove one.")
-        seen.add(record.get("id"))
+        number = str(record.get("id", f"place {place}"))
+        if number in seen:
+            raise DataError(f"{where}: its id {number} is there twice. Remove one.")
+        seen.add(number)
         captions[name_of[image]].append(" ".join(caption.split()))
     return {name: texts for name, texts in captions.items() if texts}
 

@@ -4,6 +4,7 @@ import io
 import json
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,20 @@ ENDINGS = {".h5": "hdf5", ".hdf5": "hdf5", ".npz": "npz", ".safetensors": "safet
 _MAGIC = {b"\x89HDF\r\n\x1a\n": "hdf5", b"PK\x03\x04": "npz"}
 _DTYPES = {"float16": "F16", "float32": "F32", "float64": "F64"}  # numpy's name and safetensors'
 _ROWS = 4_096  # looked through at a time
+
+# What the three libraries raise for files that are damaged or hold something else.
+_DAMAGED = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    SafetensorError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 Content = tuple[list[str] | None, NDArray[Any]]
 
@@ -53,10 +68,10 @@ def read_features(path: Path) -> Features:
     kind = _kind(path)
     try:
         ids, values = readers[kind](path)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, SafetensorError) as error:
+    except _DAMAGED as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(
-            f"{path}: expected an {kind} file with features and, if any, image_ids ({reason}). Make it again."
+            f"{path}: cannot be read as {kind} with features and, if any, image_ids ({reason}). Make it again."
         ) from error
     _check_shape(path, ids, values)
     _check_finite(path, ids, values)
@@ -107,7 +122,7 @@ def _kind(path: Path) -> str:
 def _read_hdf5(path: Path) -> Content:
     with h5py.File(path) as file:
         values = np.asarray(file["features"][:])
-        return (file["image_ids"].asstr()[:].tolist() if "image_ids" in file else None), values
+        return (_texts(np.array(file["image_ids"].asstr()[:], str)) if "image_ids" in file else None), values
 
 
 def _read_npz(path: Path) -> Content:

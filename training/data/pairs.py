@@ -57,7 +57,7 @@ def open_pairs(
         DataError: a file is missing or malformed, an image lacks captions or features, or too few images are there.
     """
     if data.captions is None:
-        raise DataError("data.captions is not set.")
+        raise DataError("data.captions is not set. Name the captions of the images.")
     path = root / data.captions
     captions = read_captions(path, data.caption_format)
     wanted = _wanted(captions, path, root / data.split if data.split is not None else None)
@@ -96,7 +96,7 @@ def _some(names: list[str], count: int | None, seed: int, path: Path) -> list[st
 def _features_of(names: list[str], captioned: list[str], data: DataConfig, root: Path) -> NDArray[Any]:
     """(names, width) their rows; without ids in the file, its i-th row belongs to the i-th captioned image."""
     if data.features is None:
-        raise DataError("data.features is not set.")
+        raise DataError("data.features is not set. Name the features of the images.")
     path = root / data.features
     features = read_features(path)
     if features.ids is None and len(features.values) != len(captioned):

@@ -18,6 +18,8 @@ def parquet_rows(path: Path, choose: Callable[[Sequence[str]], Sequence[int]]) -
     Raises:
         DataError: the file is missing or damaged, a chosen column holds no text, or a row lacks a value.
     """
+    if path.suffix.lower() == ".gz":
+        raise DataError(f"{path}: Parquet is packed already. Unpack the file.")
     try:
         with parquet.ParquetFile(path) as file:
             names = file.schema_arrow.names

@@ -33,6 +33,9 @@ def _chosen(path: Path, rows: Iterator[tuple[int, list[str]]], choose: Choose) -
         raise DataError(f"{path}: the file is empty. Its first line must name the columns.")
     names = [name.strip() for name in header[1]]
     columns = choose(names)
+    for column in columns:
+        if names.count(names[column]) > 1:
+            raise DataError(f"{path}, line 1: several columns are named {names[column]!r}. Rename them.")
     for number, row in rows:
         if len(row) != len(names):
             raise DataError(

@@ -43,6 +43,8 @@ def _sentences(path: Path, column: str | None) -> Iterator[tuple[int, str]]:
         return ((number, sentence) for number, (sentence,) in rows)
     if form(path) in JSONL:
         return _json_sentences(path, column)
+    if form(path) == ".json":
+        raise DataError(f"{path}: JSON is not read as text. Write an object a line into a file that ends in .jsonl.")
     if column is not None:
         raise DataError(f"{path}: plain lines have no column {column}. Leave data.text_column out.")
     return lines(path)
