@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor
-from torch.nn import Module
 from transformers import (
     AutoConfig,
     AutoImageProcessor,
@@ -77,8 +76,8 @@ class ImageEncoder:
         transformers_logging.disable_progress_bar()
         model, layer = _read_model(directory)
         processor = _read_processor(directory)
-        Module.to(model, device or torch.device("cpu"))
-        Module.to(model, memory_format=torch.channels_last)  # MobileNetV2 takes a quarter less time on a CPU
+        # Channels last: convolutions take a quarter less time on a CPU.
+        model.to(device=device or torch.device("cpu"), memory_format=torch.channels_last)
         return cls(
             name=directory.name if Path(name).expanduser().is_dir() else str(name),
             layer=layer,
@@ -125,7 +124,7 @@ def _read_processor(directory: Path) -> Any:
         ) from error
 
 
-def _read_model(directory: Path) -> tuple[PreTrainedModel, Layer]:
+def _read_model(directory: Path) -> tuple[Any, Layer]:
     if not (directory / "config.json").exists():
         raise CheckpointError(
             f"{directory}: no config.json in it. Give the directory of a vision model of transformers."
