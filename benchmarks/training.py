@@ -38,6 +38,7 @@ from training.data.text import read_sentences
 from training.objective.losses import grounding_loss, simcse_loss
 from training.optimizer import build_optimizer
 from training.processes import Processes
+from training.progress import Display
 from training.record import Recorder
 from training.run import Run, build
 from training.rundir import RunDirectory
@@ -118,7 +119,7 @@ class Ours:
 
     def __init__(self, config: TrainConfig, data: Path, scratch: Path) -> None:
         self.clock = Clock()
-        self.run: Run = build(config, Processes.join(), data=data, cache=scratch / "cache")
+        self.run: Run = build(config, Processes.join(), data=data, cache=scratch / "cache", display=Display(quiet=True))
         self._progress = Progress()
         (scratch / "run").mkdir()
         self._recorder = Recorder(RunDirectory(scratch / "run"), self.run, self._progress)

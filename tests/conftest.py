@@ -64,6 +64,14 @@ def tiny_config() -> BertConfig:
     )
 
 
+@pytest.fixture(autouse=True, scope="session")
+def token_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs keep their tokens where the tests end, not with the user's."""
+    cache = tmp_path_factory.mktemp("cache")
+    os.environ["MCSE_CACHE"] = str(cache)
+    return cache
+
+
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A plain Hugging Face encoder: two layers, 32 wide, random weights."""

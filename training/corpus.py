@@ -11,6 +11,7 @@ from training.data.supervised import read_examples
 from training.data.text import read_sentences
 from training.data.tokens import Examples, cached_tokens
 from training.evaluation.contamination import evaluation_sentences
+from training.progress import Display
 from training.schedule import BatchKind
 
 
@@ -58,7 +59,13 @@ def open_captions(config: TrainConfig, root: Path) -> ImageCaptions | None:
 
 
 def open_corpus(
-    config: TrainConfig, pairs: ImageCaptions | None, tokenizer: TextTokenizer, *, root: Path, cache: Path
+    config: TrainConfig,
+    pairs: ImageCaptions | None,
+    tokenizer: TextTokenizer,
+    *,
+    root: Path,
+    cache: Path,
+    display: Display,
 ) -> Corpus:
     """Tokenize all training data, the text into the cache.
 
@@ -70,24 +77,23 @@ def open_corpus(
     if pairs is not None:
         rotate = config.data.captions_per_image == "all"
         captions = CaptionCorpus.of(pairs, tokenizer, seed=seed, rotate=rotate, name=str(config.data.captions))
-    return Corpus(text=_open_text(config.data, tokenizer, seed, root=root, cache=cache), pairs=captions)
+    return Corpus(text=_open_text(config.data, tokenizer, seed, root, cache, display), pairs=captions)
 
 
-def _open_text(data: DataConfig, tokenizer: TextTokenizer, seed: int, *, root: Path, cache: Path) -> TextCorpus | None:
-    if data.supervised is not None:
-        path = root / data.supervised
-        store = cached_tokens(lambda: read_examples(path), tokenizer, source=path, options="supervised", cache=cache)
-    elif data.text is not None:
-        path = root / data.text
-        store = cached_tokens(
-            lambda: _single(path, data.text_column),
-            tokenizer,
-            source=path,
-            options=f"text {data.text_column or ''}",
-            cache=cache,
-        )
-    else:
+def _open_text(
+    data: DataConfig, tokenizer: TextTokenizer, seed: int, root: Path, cache: Path, display: Display
+) -> TextCorpus | None:
+    name = data.supervised or data.text
+    if name is None:
         return None
+    path = root / name
+    options = "supervised" if data.supervised is not None else f"text {data.text_column or ''}"
+
+    def read() -> Examples:
+        return read_examples(path) if data.supervised is not None else _single(path, data.text_column)
+
+    with display.tokenizing(path.name) as advance:
+        store = cached_tokens(read, tokenizer, source=path, options=options, cache=cache, on_progress=advance)
     return TextCorpus(store, seed)
 
 

@@ -1,6 +1,6 @@
 """What a person sees while a run goes on: a bar with loss, rate and time left."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -46,6 +46,18 @@ class Display:
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.console = Console(stderr=True, quiet=quiet)
+
+    @contextmanager
+    def tokenizing(self, name: str) -> Iterator[Callable[[int], None]]:
+        """A line that counts sentences; gone when all are done, and never there where the cache had them."""
+        columns = (
+            SpinnerColumn(),
+            TextColumn("tokenizing {task.description}: {task.completed:,} sentences"),
+            TimeElapsedColumn(),
+        )
+        with Progress(*columns, console=self.console, transient=True) as progress:
+            task = progress.add_task(name, total=None, visible=False)
+            yield lambda sentences: progress.update(task, advance=sentences, visible=True)
 
     @contextmanager
     def training(self, total: int, done: int) -> Iterator[TrainingBar]:

@@ -13,6 +13,7 @@ from training.objective.encode import GroupedEncoder
 from training.objective.objective import Objective
 from training.optimizer import MovingAverage, build_optimizer
 from training.processes import Processes
+from training.progress import Display
 from training.schedule import Schedule
 
 
@@ -30,7 +31,7 @@ class Run:
     evaluator: Evaluator
 
 
-def build(config: TrainConfig, processes: Processes, *, data: Path, cache: Path) -> Run:
+def build(config: TrainConfig, processes: Processes, *, data: Path, cache: Path, display: Display) -> Run:
     """Open and check all data, then make the model and what moves it.
 
     Args:
@@ -38,6 +39,7 @@ def build(config: TrainConfig, processes: Processes, *, data: Path, cache: Path)
         processes: this process and the others.
         data: the folder of training and evaluation data.
         cache: the folder of token files.
+        display: shows progress.
 
     Raises:
         ConfigError, DataError, CheckpointError: something does not fit.
@@ -50,7 +52,7 @@ def build(config: TrainConfig, processes: Processes, *, data: Path, cache: Path)
     evaluator.check()
     if not processes.main:
         processes.wait()  # the first one fills the cache
-    corpus = open_corpus(config, pairs, trainee.tokenizer, root=data, cache=cache)
+    corpus = open_corpus(config, pairs, trainee.tokenizer, root=data, cache=cache, display=display)
     if processes.main:
         processes.wait()
     schedule = _plan(config, corpus)

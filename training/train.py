@@ -75,7 +75,7 @@ def train(
     directory = RunDirectory(output)
     if processes.main:
         directory.prepare(config, environment(processes.device, processes.world), resume=resume)
-    run = build(config, processes, data=data, cache=cache or default_cache())
+    run = build(config, processes, data=data, cache=cache or default_cache(), display=display)
     progress = load_state(output, run.savable) if resume else Progress()
     if processes.main:
         directory.forget_after(progress.step)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +59,13 @@ def tokenized(texts: Sequence[str], tokenizer: TextTokenizer, *, name: str) -> T
 
 
 def cached_tokens(
-    read: Callable[[], Examples], tokenizer: TextTokenizer, *, source: Path, options: str, cache: Path
+    read: Callable[[], Examples],
+    tokenizer: TextTokenizer,
+    *,
+    source: Path,
+    options: str,
+    cache: Path,
+    on_progress: Callable[[int], None] = lambda _sentences: None,
 ) -> TokenStore:
     """Tokens of a file, from the cache where this file was tokenized in this way before.
 
@@ -73,6 +78,7 @@ def cached_tokens(
         source: the file.
         options: what else decides the examples, such as the column.
         cache: folder of all token files.
+        on_progress: is told how many sentences more are done.
 
     Raises:
         DataError: the file cannot be used; line and cure are told.
@@ -81,7 +87,7 @@ def cached_tokens(
     if not directory.is_dir():
         try:
             with replaced_directory(directory) as target:
-                _write(read(), tokenizer, str(source), target)
+                _write(read(), tokenizer, str(source), target, on_progress)
         except OSError as error:
             raise DataError(f"{directory}: tokens cannot be written ({error.strerror}). Set MCSE_CACHE.") from error
     facts = json.loads((directory / "facts.json").read_bytes())
@@ -100,7 +106,9 @@ def _key(source: Path, tokenizer: TextTokenizer, options: str) -> str:
     return hashlib.sha256(json.dumps(facts).encode() + tokenizer.to_json().encode()).hexdigest()[:32]
 
 
-def _write(examples: Examples, tokenizer: TextTokenizer, name: str, target: Path) -> None:
+def _write(
+    examples: Examples, tokenizer: TextTokenizer, name: str, target: Path, on_progress: Callable[[int], None]
+) -> None:
     lengths: list[NDArray[np.int64]] = []
     columns = 1
 
@@ -112,14 +120,11 @@ def _write(examples: Examples, tokenizer: TextTokenizer, name: str, target: Path
 
     with (target / "ids.bin").open("wb") as file:
         for chunk_ids, chunk_lengths in _encode(watched(), tokenizer, name):
-            _append(file, chunk_ids)
+            file.write(chunk_ids.tobytes())
             lengths.append(chunk_lengths)
+            on_progress(len(chunk_lengths))
     np.save(target / "offsets.npy", _offsets(lengths))
     (target / "facts.json").write_text(json.dumps({"dtype": str(_dtype(tokenizer)), "columns": columns}))
-
-
-def _append(file: BinaryIO, ids: NDArray[np.integer]) -> None:
-    file.write(ids.tobytes())
 
 
 def _encode(
