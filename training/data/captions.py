@@ -21,8 +21,8 @@ def read_captions(path: Path, format: CaptionFormat = "auto") -> dict[str, list[
         path: the file, plain or gzip, or the folder.
         format: `plain` has a caption a line and ids "0", "1" and so on, as the original's `flickr_random_captions.txt`;
             `flickr` has lines `image.jpg#number<TAB>caption`, as Flickr8k and Flickr30k; `entities` is a folder of
-            Flickr30k Entities sentences; `coco` is COCO's JSON. `auto` looks which of them it is; it also knows the
-            folder of the Multi30k release of Flickr30k (`train_images.txt`, `train.1.en.gz` and so on).
+            Flickr30k Entities sentences, or of the Multi30k release of Flickr30k (`train_images.txt`, `train.1.en.gz`
+            and so on); `coco` is COCO's JSON. `auto` looks which of them it is.
 
     Raises:
         DataError: something is missing, malformed, empty or there twice; file and line are told.

@@ -198,6 +198,7 @@ def test_parquet_is_read_in_batches_of_rows(tmp_path: Path) -> None:
     assert most < whole / 3
 
 
+@pytest.mark.data
 def test_every_sentence_of_the_real_text_is_read(data: Path) -> None:
     count = sum(1 for _ in read_sentences(data / "wiki" / "simplewiki_sentences.txt.gz"))
     assert count == 1_072_544
