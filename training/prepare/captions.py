@@ -42,16 +42,17 @@ class CaptionOptions:
 def prepare_captions(kind: Kind, source: Path, output: Path, options: CaptionOptions) -> Prepared:
     """Write `captions.token.txt` and `images.txt`.
 
-    An image's caption follows from seed and image id alone: it is the same in every subset, and in every form in which
-    the captions were published.
+    Which caption is drawn follows from seed and image id alone: it is the same in every subset, and in every published
+    form that keeps the order of an image's captions.
 
     Raises:
         DataError: a file is missing or malformed, a listed image has no caption, or `output` is in the way.
     """
-    sources = [source, *options.splits, *([options.exclude] if options.exclude is not None else [])]
-    request = Request(kind, tuple(sources), {"captions": options.captions})
-    if options.captions == "one":
-        request = Request(kind, tuple(sources), {**request.options, "seed": options.seed})
+    lists = [("split", path) for path in options.splits]
+    if options.exclude is not None:
+        lists.append(("exclude", options.exclude))
+    drawn = {"seed": options.seed} if options.captions == "one" else {}
+    request = Request(kind, (("captions", source), *lists), {"captions": options.captions, **drawn})
     return prepare(output, request, lambda folder: _write(folder, kind, source, options))
 
 

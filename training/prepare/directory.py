@@ -20,8 +20,8 @@ class Request:
 
     kind: str
     """The published data set."""
-    sources: tuple[Path, ...]
-    """Files and folders that are read."""
+    sources: tuple[tuple[str, Path], ...]
+    """Files and folders that are read, each with what it is read as."""
     options: Mapping[str, Any]
     """Everything else, as JSON takes it."""
 
@@ -49,7 +49,7 @@ def prepare(output: Path, request: Request, write: Callable[[Path], dict[str, An
     """
     made_from = {
         "kind": request.kind,
-        "sources": [_source(path) for path in request.sources],
+        "sources": [{"role": role, **_source(path)} for role, path in request.sources],
         "options": dict(request.options),
     }
     if output.exists() and (not output.is_dir() or any(output.iterdir())):

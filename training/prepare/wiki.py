@@ -55,7 +55,7 @@ def prepare_wiki(source: Path, output: Path, options: WikiOptions, on_progress: 
         raise DataError(f"--min-words {options.min_words} is above --max-words {options.max_words}.")
     return prepare(
         output,
-        Request("wiki", (source,), options.to_dict()),
+        Request("wiki", (("text", source),), options.to_dict()),
         lambda folder: _write(folder / SENTENCES, source, options, on_progress),
     )
 

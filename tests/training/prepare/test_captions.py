@@ -148,6 +148,14 @@ def test_flickr8k_test_images_are_found_in_flickr30k_by_their_number(tmp_path: P
     assert done.counts == {"images": 3, "captions": 3, "dropped": {"excluded": 1}}
 
 
+def test_a_list_that_was_kept_is_not_taken_for_one_that_was_left_out(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("1000268201\n")
+    source = token_file(tmp_path)
+    prepare_captions("flickr30k", source, tmp_path / "out", CaptionOptions(splits=(tmp_path / "list.txt",)))
+    with pytest.raises(DataError, match="names other sources"):
+        prepare_captions("flickr30k", source, tmp_path / "out", CaptionOptions(exclude=tmp_path / "list.txt"))
+
+
 def test_coco_images_are_excluded_across_its_editions(tmp_path: Path) -> None:
     (tmp_path / "seen.txt").write_text("000000000007.jpg\n17\n")
     done = prepare_captions("coco", coco(tmp_path), tmp_path / "out", CaptionOptions(exclude=tmp_path / "seen.txt"))
@@ -206,6 +214,7 @@ def test_the_record_names_sources_options_and_outputs(tmp_path: Path) -> None:
     prepare_captions("flickr30k", source, tmp_path / "out", CaptionOptions(seed=5))
     record = json.loads((tmp_path / "out" / RECORD).read_text())
     assert (record["kind"], record["options"]) == ("flickr30k", {"captions": "one", "seed": 5})
+    assert record["sources"][0]["role"] == "captions"
     assert record["sources"][0]["bytes"] == source.stat().st_size
     assert len(record["sources"][0]["sha256"]) == 64
     assert set(record["sha256"]) == {CAPTIONS, IMAGES}

@@ -30,7 +30,7 @@ def never(folder: Path) -> dict[str, Any]:
 
 
 def request(source: Path, **options: Any) -> Request:
-    return Request("kind", (source,), {"seed": 0, **options})
+    return Request("kind", (("text", source),), {"seed": 0, **options})
 
 
 def test_a_second_call_checks_and_does_nothing(source: Path, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_killed_while_writing_it_leaves_no_folder_and_can_be_called_again(source
         "import os, signal, sys; from pathlib import Path; from training.prepare.directory import Request, prepare\n"
         "def write(folder):\n"
         "    (folder / 'data.txt').write_text('half'); os.kill(os.getpid(), signal.SIGKILL)\n"
-        "prepare(Path(sys.argv[1]), Request('kind', (Path(sys.argv[2]),), {'seed': 0}), write)"
+        "prepare(Path(sys.argv[1]), Request('kind', (('text', Path(sys.argv[2])),), {'seed': 0}), write)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "out"), str(source)]
     killed = subprocess.run(command, cwd=ROOT, env=os.environ, check=False)
