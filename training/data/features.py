@@ -122,7 +122,7 @@ def _kind(path: Path) -> str:
 def _read_hdf5(path: Path) -> Content:
     with h5py.File(path) as file:
         values = np.asarray(file["features"][:])
-        return (_texts(np.array(file["image_ids"].asstr()[:], str)) if "image_ids" in file else None), values
+        return (_texts(np.array(file["image_ids"].asstr("utf-8")[:], str)) if "image_ids" in file else None), values
 
 
 def _read_npz(path: Path) -> Content:
