@@ -211,7 +211,7 @@ def test_a_plain_array_is_no_npz(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["image_ids", "features"])
 def test_a_pickle_among_the_arrays_is_never_run(tmp_path: Path, name: str) -> None:
-    arrays = {"features": VALUES, "image_ids": np.array(IDS)}
+    arrays: dict[str, Any] = {"features": VALUES, "image_ids": np.array(IDS)}
     np.savez(tmp_path / "f.npz", **(arrays | {name: np.array([print] * 3, dtype=object)}))
     with pytest.raises(DataError, match=r"cannot be read as npz .*allow_pickle=False"):
         read_features(tmp_path / "f.npz")
@@ -267,4 +267,5 @@ def test_the_real_features_are_read_in_the_precision_of_the_file(data: Path) -> 
     found = read_features(data / "flickr8k" / "flickr8k_mobilenetv2_avgpool_f16.npz")
     assert found.ids is not None
     assert len(found.ids) == 8_091
-    assert (found.values.shape, found.values.dtype) == ((8_091, 1_280), np.float16)
+    assert found.values.shape == (8_091, 1_280)
+    assert found.values.dtype == np.float16

@@ -157,7 +157,8 @@ def test_random_images_have_the_mean_and_spread_of_the_true_ones_pitfall_5(world
     (world / "captions.txt").write_text("".join(f"{name}#0\ta dog\n" for name in ids))
     pairs = opened(world, images="random")
     noise = values(pairs)
-    assert (noise.dtype, noise.shape) == (np.float32, true.shape)
+    assert noise.dtype == np.float32
+    assert noise.shape == true.shape
     np.testing.assert_allclose(noise.mean(axis=0), true.mean(axis=0, dtype=np.float64), atol=0.2)
     np.testing.assert_allclose(noise.std(axis=0), true.std(axis=0, dtype=np.float64), rtol=0.05)
     assert abs(np.corrcoef(noise[:, 0], true[:, 0])[0, 1]) < 0.05
