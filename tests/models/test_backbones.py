@@ -57,9 +57,9 @@ def backbone(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 @torch.no_grad()
 def by_transformers(directory: Path, pooling: Pooling) -> np.ndarray:
     """What somebody computes with transformers alone, token types of its tokenizer included."""
-    batch = AutoTokenizer.from_pretrained(directory)(TEXTS, padding=True, return_tensors="pt")
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    batch = tokenizer(TEXTS, padding=True, return_token_type_ids=True, return_tensors="pt")
     model: PreTrainedModel = AutoModel.from_pretrained(directory, dtype=torch.float32).eval()
-    assert "token_type_ids" in batch
     known = {name: value for name, value in batch.items() if name != "token_type_ids" or has_types(model)}
     output = model(**known, output_hidden_states=True)
     layers, mask = output.hidden_states, batch["attention_mask"].unsqueeze(-1)
