@@ -38,13 +38,18 @@ def features(
 
         model = ImageEncoder.load(encoder, device=torch.device("cuda" if torch.cuda.is_available() else "cpu"))
         columns = TextColumn("pictures"), BarColumn(), MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn()
-        with Progress(*columns, console=Console(stderr=True)) as bar:
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("pictures", total=None)
-            done = extract(
-                Extraction(images, output, listed, batch_size, dtype),
-                model,
-                lambda count, total: bar.update(task, completed=count, total=total),
-            )
+            try:
+                done = extract(
+                    Extraction(images, output, listed, batch_size, dtype),
+                    model,
+                    lambda count, total: bar.update(task, completed=count, total=total),
+                )
+            except KeyboardInterrupt:
+                typer.echo("Stopped. The same call goes on where this one ended.", err=True)
+                raise typer.Exit(130) from None
         before = f"{output}: made before of these pictures with these settings, nothing to do; " if done.already else ""
         missing = f"; {done.skipped} could not be read, see {skipped_path(output)}" if done.skipped else ""
         typer.echo(f"{before}{done.features} x {done.width} features ({model.layer}) in {output}{missing}", err=True)

@@ -96,10 +96,21 @@ def wiki(
 
         options = WikiOptions(limit, seed, min_words, max_words, documents, deduplicate)
         columns = SpinnerColumn(), TextColumn("{task.completed:.0f} lines read"), TimeElapsedColumn()
-        with Progress(*columns, console=Console(stderr=True)) as bar:
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task("reading", total=None)
             done = prepare_wiki(source, output, options, lambda count: bar.update(task, completed=count))
         _tell(output, done, f"{done.counts['sentences']} sentences in {output / SENTENCES}")
+
+
+@app.command()
+def shapes(output: OutputOption, seed: SeedOption = 0) -> None:
+    """A small drawn world for a first run: shapes, captions, sentences. It needs no data and takes a second."""
+    with told_in_one_sentence(DataError):
+        from training.prepare.shapes import prepare_shapes
+
+        done = prepare_shapes(output, seed=seed)
+        _tell(output, done, f"{done.counts['images']} pictures in {output / 'images'}")
 
 
 def _captions(
