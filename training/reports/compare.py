@@ -14,13 +14,9 @@ from training.evaluation.saved import FILE, read_scores
 from training.evaluation.sts import STS_SETS, IndexedPairs, Pairs, cosines, read_set, unit
 from training.progress import Display
 from training.reports.intervals import Floats, Interval, Judged, bootstrap, paired_t
-from training.reports.results import ArmResults, paired, read_arm
+from training.reports.results import OVER_SEEDS, ArmResults, paired, read_arm
 from training.reports.run import measures, read_run, scores_of_bundle
 
-_OVER_SEEDS = (
-    "The 95 % t-interval of the mean difference over seeds says how far chance of the seed may carry it; it says "
-    "nothing of other data, models or test sets, and with few seeds it is wide and trusts that they differ normally."
-)
 _OVER_PAIRS = (
     "The 95 % interval of the difference over resampled sentence pairs says how far the choice of test pairs may carry "
     "it for these two models; it does not say that other seeds would give the same."
@@ -79,7 +75,7 @@ def compare(first: Path, second: Path, *, data: Path, resamples: int, display: D
     """
     one, other = read_side(first), read_side(second)
     if isinstance(one, ArmResults) and isinstance(other, ArmResults):
-        return Comparison(str(first), str(second), paired(one, other), "seeds", _OVER_SEEDS)
+        return Comparison(str(first), str(second), paired(one, other), "seeds", OVER_SEEDS)
     if isinstance(one, Single) and isinstance(other, Single):
         if one.bundle is None or other.bundle is None:
             return Comparison(str(first), str(second), _plain(one, other), "seeds", _NO_INTERVAL)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -63,6 +64,9 @@ class Canvas:
 
     def drawing(self, alt: str) -> Drawing:
         """What was drawn; call it inside `canvas`."""
+        if not np.isfinite(self.axes.dataLim.get_points()).all():  # nothing was drawn, or curves without a point
+            self.axes.set(xticks=[], yticks=[])
+            self.axes.text(0.5, 0.5, "nothing measured", ha="center", transform=self.axes.transAxes)
         buffer = io.StringIO()
         self._figure.savefig(buffer, format="svg", metadata={"Date": None})
         return Drawing(buffer.getvalue(), alt)

@@ -27,7 +27,7 @@ th, td { padding: 0.25rem 0.6rem; border-bottom: 1px solid var(--line); text-ali
 th:first-child, td:first-child { text-align: left; }
 thead th { background: var(--mark); }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem; }
-tbody th { white-space: normal; min-width: 9rem; }
+@media (max-width: 40rem) { tbody th { white-space: normal; min-width: 9rem; } }
 figure { margin: 0; max-width: 44rem; }
 figure svg { width: 100%; height: auto; display: block; }
 figcaption { color: var(--soft); font-size: 0.9rem; }

@@ -13,6 +13,10 @@ from training.reports.intervals import Interval, paired_t
 from training.reports.run import measures, read_run
 
 SIMILARITY = (*STS_SETS, "average")
+OVER_SEEDS = (
+    "The 95 % t-interval of the mean difference over seeds says how far chance of the seed may carry it; it says "
+    "nothing of other data, models or test sets, assumes normal differences, and is wide with few seeds."
+)
 _SEED = re.compile(r"seed-(\d+)")
 _FINE = ("alignment", "uniformity")  # these move by hundredths
 

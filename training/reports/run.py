@@ -1,6 +1,7 @@
 """Read a run's directory back, also while the run is still going on or after it was killed."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def measures(scores: Mapping[str, Any]) -> dict[str, float]:
     """Final scores as one flat mapping, in the order of a table: the STS sets, `average`, and what else there is.
 
+    What is no number, as the alignment of a set without a true pair, is left out.
+
     Raises:
         KeyError: STS was not scored.
     """
@@ -112,7 +115,8 @@ def measures(scores: Mapping[str, Any]) -> dict[str, float]:
     told = {"transfer_average": "transfer average", "stsb_dev": "STS-B dev"}
     found |= {name: scores[key] for key, name in told.items() if key in scores}
     geometry = scores.get("geometry", {}).get(STS_DEV, {}).get("whole", scores)
-    return found | {name: geometry[name] for name in _GEOMETRY if name in geometry}
+    found |= {name: geometry[name] for name in _GEOMETRY if name in geometry}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def scores_of_bundle(path: Path) -> dict[str, Any]:

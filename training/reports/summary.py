@@ -14,14 +14,10 @@ from training.reports.page import figures, links, note, page, section, table
 from training.reports.paper import SOURCE, nearest_row
 from training.reports.plan import Sweep
 from training.reports.report import REPORT
-from training.reports.results import ArmResults, measure_names, paired, read_arm
+from training.reports.results import OVER_SEEDS, ArmResults, measure_names, paired, read_arm
 from training.reports.tables import Table, difference_table, other_table, similarity_table
 
-SPEARMAN = "Spearman x 100 over all pairs of a set; mean ± sample standard deviation over seeds."
-MEANING = (
-    "In brackets the 95 % t-interval of the mean difference over seeds: where it would lie with other seeds, if "
-    "differences are about normal. It says nothing of other data, models or test sets, and few seeds make it wide."
-)
+_SPEARMAN = "Spearman x 100 over all pairs of a set; mean ± sample standard deviation over seeds."
 
 
 def write_summary(sweep: Sweep, output: Path, failed: Mapping[str, str]) -> None:
@@ -49,11 +45,14 @@ def _tables(sweep: Sweep, arms: Sequence[ArmResults]) -> dict[str, tuple[Table, 
     """Heading to table and what its numbers mean."""
     scores = similarity_table(arms, len(sweep.seeds))
     scores.rows.extend(_paper_rows(sweep))
-    found = {"Similarity": (scores, SPEARMAN)}
+    found = {"Similarity": (scores, _SPEARMAN)}
     if (others := other_table(arms)) is not None:
         found["Other measures"] = (others, "Mean ± sample standard deviation over seeds.")
     if differences := _differences(arms):
-        found[f"Difference from {arms[0].name}, paired by seed"] = (difference_table(differences), MEANING)
+        found[f"Difference from {arms[0].name}, paired by seed"] = (
+            difference_table(differences),
+            f"In brackets: {OVER_SEEDS[0].lower()}{OVER_SEEDS[1:]}",
+        )
     return found
 
 

@@ -109,6 +109,7 @@ def test_what_cannot_be_compared_is_told(arms: Path, finished_run: FinishedRun, 
     assert "none in common" in told(arms / "mcse", arms / "apart")
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_or_json(arms: Path) -> None:
     command = [sys.executable, "-m", "training", "compare", str(arms / "simcse"), str(arms / "mcse")]
     table = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from training.errors import ConfigError
 from training.reports.plan import read_sweep
 
 SweepFile = Callable[..., Path]
+GUIDE = Path(__file__).parents[3] / "docs" / "reports.md"
+SWEEPS = sorted((Path(__file__).parents[3] / "configs" / "sweeps").glob("*.toml"))
 
 ARMS = """
 seeds = [42, 43]
@@ -104,6 +107,20 @@ def test_what_cannot_be_run_is_told_before_anything_is(sweep_file: SweepFile, te
     with pytest.raises(ConfigError, match=told) as raised:
         read_sweep(path)
     assert str(path.parent) in str(raised.value)
+
+
+def test_the_sweep_files_of_the_guide_can_be_planned(base_file: Callable[..., Path], tmp_path: Path) -> None:
+    base_file()
+    arms, grid = re.findall(r"```toml\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)
+    (tmp_path / "arms.toml").write_text(arms)
+    assert read_sweep(tmp_path / "arms.toml").arms == ("simcse", "mcse", "shuffled")
+    (tmp_path / "grid.toml").write_text(f'base = "tiny.toml"\nseeds = [42]\n{grid}')
+    assert read_sweep(tmp_path / "grid.toml").arms == ("mcse-pairs=20", "mcse-pairs=35", "mcse-pairs=50")
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.name)
+def test_every_sweep_that_comes_with_mcse_can_be_planned(path: Path) -> None:
+    assert len(read_sweep(path).runs) > 1
 
 
 def test_a_sweep_without_a_base_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -39,7 +40,7 @@ def test_a_summary_says_the_same_in_json_table_and_page(sweep_file: SweepFile, o
         assert f"| {cell} " in table
         assert f"<td>{cell}</td>" in page
     assert "mcse − simcse | 2 |" in table
-    assert "few seeds make it wide" in table
+    assert "is wide with few seeds" in table
 
 
 def test_figures_stand_in_the_page_and_in_files(sweep_file: SweepFile, output: Path) -> None:
@@ -55,6 +56,16 @@ def test_a_sweep_that_has_only_begun_has_a_summary(sweep_file: SweepFile, tmp_pa
     write_summary(read_sweep(sweep_file(TWO_ARMS)), tmp_path / "out", {})
     assert "| simcse | 0 of 2 | – |" in (tmp_path / "out" / "table.md").read_text()
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["arms"]["mcse"]["mean"]["average"] is None
+
+
+def test_a_measure_that_is_no_number_is_a_dash_and_never_in_the_json(
+    sweep_file: SweepFile, finished_run: FinishedRun, output: Path
+) -> None:
+    for seed in (3, 4):
+        finished_run(output / "mcse" / f"seed-{seed}", average=70.0, alignment=math.nan, uniformity=-2.0)
+    write_summary(read_sweep(sweep_file(TWO_ARMS.replace("[1, 2]", "[3, 4]"))), output, {})
+    assert "| mcse | -2.000 ± 0.000 |" in (output / "table.md").read_text()
+    assert "NaN" not in (output / "summary.json").read_text()
 
 
 def test_what_failed_is_told(sweep_file: SweepFile, output: Path) -> None:

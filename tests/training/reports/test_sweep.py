@@ -99,6 +99,7 @@ def test_a_run_with_other_settings_is_refused_by_name_before_anything_is_trained
     assert not (tmp_path / "out" / "new").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_does_not_stop_the_others(sweep_file: SweepFile, world: Path, tmp_path: Path) -> None:
     sweep = sweep_file('seeds = [1]\n[arms.broken]\ndata.text = "none.txt"\n[arms.mcse]\n', schedule=SHORT)
     done = subprocess.run(command(sweep, tmp_path / "out", world), capture_output=True, text=True, check=False)
