@@ -89,6 +89,7 @@ def _geometry(geometry: Mapping[str, SetGeometry]) -> Table:
 
 def _subsets(scores: Scores) -> Table:
     made = table("STS by subset, Spearman x 100", ["set", "subset", "Spearman"])
+    made.columns[1].justify = "left"
     for name, found in scores.details.items():
         for subset, value in found.subsets.items():
             made.add_row(name, subset, _digits(value))

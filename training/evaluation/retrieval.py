@@ -57,22 +57,19 @@ def text_to_image(scores: NDArray[np.float32], image_of: NDArray[np.int64]) -> d
         one counts as before it.
     """
     right = scores[np.arange(len(scores)), image_of]
-    return _summary(_not_below(scores, right))
+    return _summary(np.count_nonzero(_reaches(scores, right), axis=1))
 
 
 def image_to_text(scores: NDArray[np.float32], image_of: NDArray[np.int64]) -> dict[str, float]:
     """How far down the list of captions each image finds the first of its own; else as `text_to_image`."""
     own = image_of[None, :] == np.arange(scores.shape[1])[:, None]  # (images, captions)
-    by_image = scores.T
-    best = np.where(own, by_image, -np.inf).max(axis=1)
-    others = np.where(own, -np.inf, by_image)
-    return _summary(_not_below(others, best) + 1)
+    best = np.where(own, scores.T, -np.inf).max(axis=1)
+    return _summary(np.count_nonzero(_reaches(scores.T, best) & ~own, axis=1) + 1)
 
 
-def _not_below(scores: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.int64]:
-    """How many of each row reach its right score. Whatever compares with NaN does, so a broken model ranks last."""
-    counts: NDArray[np.int64] = np.count_nonzero(~(scores < right[:, None]), axis=1)
-    return counts
+def _reaches(scores: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Where a row's scores are at least its right one. NaN compares as if it were: a broken model finds nothing."""
+    return ~(scores < right[:, None])
 
 
 def _summary(ranks: NDArray[np.int64]) -> dict[str, float]:

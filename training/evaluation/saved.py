@@ -22,7 +22,9 @@ def write_scores(directory: Path, report: Mapping[str, Any], base: Mapping[str, 
     """
     directory.mkdir(parents=True, exist_ok=True)
     write_durably(directory / FILE, json.dumps(report, indent=2).encode() + b"\n")
-    write_durably(directory / "scores.svg", draw([report] if base is None else [base, report]))
+    picture = draw([report] if base is None else [base, report])
+    if picture is not None:
+        write_durably(directory / "scores.svg", picture)
 
 
 def read_scores(path: Path) -> dict[str, Any]:
