@@ -27,8 +27,12 @@ def test_tokenized_and_untokenized_forms_are_the_same_sentence(world: Path) -> N
     assert report(["The man's dog ran"], world)["STSB"].shared == 1
 
 
-def test_transfer_tasks_and_retrieval_are_looked_through_where_they_are(world: Path) -> None:
-    assert not {"MR", "Flickr8k test"} & set(report([], world))
+def test_transfer_tasks_are_looked_through_where_they_are(transfer: Path) -> None:
+    found = report(["it is good", "what abbr 0", "film 1 is fine"], transfer)
+    assert found["MRPC"] == Overlap(items=10, shared=4)
+    assert found["TREC"] == Overlap(items=72, shared=1)
+    assert found["MR"] == found["SST2"] == Overlap(items=48, shared=1)
+    assert "Flickr8k test" not in found
 
 
 def test_the_evaluation_sentences_are_those_of_sts_alone(world: Path) -> None:

@@ -14,6 +14,7 @@ from training.evaluation.aggregate import score_set
 from training.evaluation.evaluator import TASKS, Evaluator, check_data
 from training.evaluation.geometry import whole_set
 from training.evaluation.sts import STS_DEV, STS_SETS, IndexedPairs, cosines, read_set, unit
+from training.evaluation.tasks import TRANSFER_TASKS
 
 
 class CountingTokenizer(TextTokenizer):
@@ -138,6 +139,17 @@ def test_without_heads_or_with_other_features_there_is_no_retrieval(
     assert headless.no_retrieval() == "the model has no grounding and image heads"
     for each in (evaluator, headless):
         assert each.all(tasks=["retrieval"]).retrieval == {}
+
+
+def test_transfer_encodes_with_the_model(transfer: Path, checkpoint: Checkpoint) -> None:
+    seen: list[str] = []
+    evaluator = Evaluator(checkpoint.model, checkpoint.tokenizer, transfer)
+    scores = evaluator.all(seen.append, tasks=["transfer"])
+    assert seen == list(TRANSFER_TASKS)
+    assert list(scores.transfer) == [*TRANSFER_TASKS, "MRPC-F1"]
+    assert all(0 <= value <= 100 for value in scores.transfer.values())
+    assert scores.transfer["TREC"] > 100 / 6  # better than chance, also with random weights
+    check_data(transfer, TASKS)
 
 
 def test_missing_data_is_told_for_what_is_asked_before_any_work(world: Path) -> None:

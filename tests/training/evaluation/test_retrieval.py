@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from training.errors import DataError
 from training.evaluation.retrieval import image_to_text, read_flickr8k_test, text_to_image
 
 PERFECT = {"recall@1": 100, "recall@5": 100, "recall@10": 100, "median_rank": 1}
@@ -49,6 +50,19 @@ def test_a_model_that_gives_no_numbers_finds_nothing() -> None:
     broken = np.full((12, 12), np.nan, dtype=np.float32)
     for found in (text_to_image(broken, np.arange(12)), image_to_text(broken, np.arange(12))):
         assert (found["recall@10"], found["median_rank"]) == (0, 12)
+
+
+def test_a_test_image_without_captions_or_features_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "flickr8k"
+    folder.mkdir()
+    (folder / "Flickr8k.token.txt").write_text("1.jpg#0\ta dog\n2.jpg#0\ta cat\n")
+    np.savez(folder / "flickr8k_mobilenetv2_avgpool_f16.npz", image_ids=["1.jpg"], features=np.ones((1, 3), np.float16))
+    (folder / "Flickr_8k.testImages.txt").write_text("1.jpg\n")
+    assert read_flickr8k_test(tmp_path).captions == ["a dog"]
+    for name in ("2.jpg", "3.jpg"):
+        (folder / "Flickr_8k.testImages.txt").write_text(f"1.jpg\n{name}\n")
+        with pytest.raises(DataError, match=f"the test image {name} lacks captions or features"):
+            read_flickr8k_test(tmp_path)
 
 
 @pytest.mark.data

@@ -28,7 +28,7 @@ def test_every_task_has_its_published_size(data: Path, name: str) -> None:
 
 
 @pytest.fixture
-def transfer(tmp_path: Path) -> Path:
+def files(tmp_path: Path) -> Path:
     folder = tmp_path / "transfer"
     for name in ("MR", "SST/binary", "TREC", "MRPC"):
         (folder / name).mkdir(parents=True)
@@ -46,29 +46,29 @@ def transfer(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_examples_are_sorted_by_length_and_label_before_the_folds(transfer: Path) -> None:
-    (part,) = read_task("MR", transfer)
+def test_examples_are_sorted_by_length_and_label_before_the_folds(files: Path) -> None:
+    (part,) = read_task("MR", files)
     assert part.texts == [(".",), ("no way",), ("yes indeed",), ("a fine café",)]  # an empty line becomes a full stop
     assert part.labels.tolist() == [1, 0, 1, 1]
 
 
-def test_each_form_of_file_is_read(transfer: Path) -> None:
-    assert read_task("SST2", transfer)[1].texts == [("sad",), ('a "quoted joy',)]
-    train, test = read_task("TREC", transfer)
+def test_each_form_of_file_is_read(files: Path) -> None:
+    assert read_task("SST2", files)[1].texts == [("sad",), ('a "quoted joy',)]
+    train, test = read_task("TREC", files)
     assert train.texts == [("What is UN ?",), ("How far : is it ?",)]
     assert train.labels.tolist() == [0, 5]
     assert test.labels.tolist() == [4]
-    assert read_task("MRPC", transfer)[0].texts == [('He said " no .', "No , he said .")]
+    assert read_task("MRPC", files)[0].texts == [('He said " no .', "No , he said .")]
 
 
-def test_what_is_missing_or_malformed_is_told(transfer: Path, tmp_path: Path) -> None:
+def test_what_is_missing_or_malformed_is_told(files: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="MCSE_DATA"):
         read_task("MR", tmp_path / "elsewhere")
     with pytest.raises(DataError, match=r"custrev\.pos: cannot be read"):
-        read_task("CR", transfer)
-    (transfer / "transfer" / "TREC" / "train_5500.label").write_text("NUM:dist How ?\nWHO:x Who ?\n")
+        read_task("CR", files)
+    (files / "transfer" / "TREC" / "train_5500.label").write_text("NUM:dist How ?\nWHO:x Who ?\n")
     with pytest.raises(DataError, match=r"train_5500\.label, line 2: malformed"):
-        read_task("TREC", transfer)
-    (transfer / "transfer" / "SST" / "binary" / "sentiment-dev").write_text("good\t1\nbad\n")
+        read_task("TREC", files)
+    (files / "transfer" / "SST" / "binary" / "sentiment-dev").write_text("good\t1\nbad\n")
     with pytest.raises(DataError, match="sentiment-dev, line 2: malformed"):
-        read_task("SST2", transfer)
+        read_task("SST2", files)
