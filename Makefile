@@ -5,6 +5,7 @@
 #   make check    lint, types and import directions alone
 #   make lock     resolve the versions again
 #   make image    build the container image
+#   make tiny     train on drawn shapes for a minute, to see that it learns
 #
 # TORCH_INDEX names another package index for torch alone, for instance one with CPU builds:
 #   make serve TORCH_INDEX=URL
@@ -20,10 +21,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_FROM := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 
-.PHONY: help serve test check lock image clean
+.PHONY: help serve test check lock image tiny clean
 
 help:
-	@sed -n '3,7p' Makefile | cut -c5-
+	@sed -n '3,8p' Makefile | cut -c5-
 
 serve: $(VENV)/.serve
 	exec $(BIN)/mcse serve $(SERVE_ARGS)
@@ -43,6 +44,11 @@ lock: $(VENV)/.dev
 
 LOCK_OPTIONS := -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-package torch
+
+tiny: $(VENV)/.dev
+	rm -rf runs/tiny
+	$(BIN)/mcse prepare shapes --output runs/shapes
+	$(BIN)/mcse train configs/tiny_cpu.toml --data runs/shapes --output runs/tiny
 
 image:
 	docker build --build-arg TORCH_INDEX="$(TORCH_INDEX)" -t $(IMAGE) .

@@ -15,25 +15,17 @@ tags: [sentence-similarity, feature-extraction, mcse]
 def model_card(card: Mapping[str, Any]) -> str:
     """Markdown for the bundle's README, made of the facts of `mcse.json`."""
     config, scores = card["training"]["config"], card["scores"]
-    sts = scores["sts"]
     return "\n".join(
         [
             _FRONT_MATTER,
             f"# {config['objective']['framework'].upper()} sentence encoder",
             "",
-            f"Sentence embeddings with {config['model']['pooling']} pooling, trained by "
-            "[mcse](../../../README.md) from "
-            f"`{card['base_model']}`.",
+            f"Sentence embeddings with {config['model']['pooling']} pooling, trained by mcse from `{card['base_model']}`.",
             "",
             "## Scores",
             "",
-            "Spearman x 100 over all pairs of a set, cosine similarity.",
-            "",
-            "| " + " | ".join([*sts, "average"]) + " |",
-            "| " + " | ".join("---" for _ in range(len(sts) + 1)) + " |",
-            "| " + " | ".join(f"{value:.2f}" for value in [*sts.values(), scores["sts_average"]]) + " |",
-            "",
-            *_retrieval(scores["retrieval"]),
+            *_similarity(scores),
+            *_retrieval(config, scores["retrieval"]),
             "## Training",
             "",
             *_training(card),
@@ -44,24 +36,34 @@ def model_card(card: Mapping[str, Any]) -> str:
     )
 
 
-def _retrieval(recalls: Mapping[str, float]) -> list[str]:
+def _similarity(scores: Mapping[str, Any]) -> list[str]:
+    if not scores["sts"]:
+        return []
+    told = "Spearman x 100 over all pairs of a set, cosine similarity."
+    return [told, "", *_table({**scores["sts"], "average": scores["sts_average"]})]
+
+
+def _retrieval(config: Mapping[str, Any], recalls: Mapping[str, float]) -> list[str]:
     if not recalls:
         return []
+    own = config["evaluation"]["captions"]
+    where = f"on `{own}`" if own else "on Flickr8k test (1,000 images, 5,000 captions)"
+    return [f"Text-to-image retrieval {where}, in the grounded space:", "", *_table(recalls)]
+
+
+def _table(values: Mapping[str, float]) -> list[str]:
     return [
-        "Text-to-image retrieval on Flickr8k test (1,000 images, 5,000 captions), in the grounded space:",
-        "",
-        "| " + " | ".join(recalls) + " |",
-        "| " + " | ".join("---" for _ in recalls) + " |",
-        "| " + " | ".join(f"{value:.2f}" for value in recalls.values()) + " |",
+        "| " + " | ".join(values) + " |",
+        "| " + " | ".join("---" for _ in values) + " |",
+        "| " + " | ".join(f"{value:.2f}" for value in values.values()) + " |",
         "",
     ]
 
 
 def _training(card: Mapping[str, Any]) -> list[str]:
     training, data = card["training"], card["training"]["config"]["data"]
-    lines = [
-        f"- Steps: {training['steps']}; exported: step {training['kept_step']} (STS-B dev {training['stsb_dev']:.2f})"
-    ]
+    dev = training["config"]["evaluation"]["dev"] or "STS-B dev"
+    lines = [f"- Steps: {training['steps']}; exported: step {training['kept_step']} ({dev} {training['dev']:.2f})"]
     lines += [f"- {name.capitalize()}: `{data[name]}`" for name in ("text", "captions", "features") if data[name]]
     for table in ("objective", "optimizer", "schedule", "run"):
         settings = ", ".join(f"{key} {value}" for key, value in training["config"][table].items() if value is not None)

@@ -11,7 +11,7 @@ _NO_CURVE = ("step", "kind", "seconds")
 
 
 class Events:
-    """Writes records of `metrics.jsonl` as scalars: `text/loss`, `pair/grounding`, `dev/stsb_dev` and so on.
+    """Writes records of `metrics.jsonl` as scalars: `text/loss`, `pair/grounding`, `dev/dev` and so on.
 
     Args:
         path: the directory of events; None writes nothing, and TensorBoard is not imported.

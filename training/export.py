@@ -36,9 +36,9 @@ def export(
         round_to_half(trainee.model)
     with display.evaluating() as line:
         scores = evaluator.all(line.on_set)
-        line.on_set("STSB-dev")
-        card = _facts(config, progress, scores, stsb_dev=evaluator.sts("STSB-dev"))
-    training = {name: card["training"][name] for name in ("steps", "kept_step", "stsb_dev")}
+        line.on_set("the pairs that chose the step")
+        card = _facts(config, progress, scores, dev=evaluator.dev().spearman)
+    training = {name: card["training"][name] for name in ("steps", "kept_step", "dev")}
     directory.write_scores({**card["scores"], **training, "seconds": progress.seconds})
     save_bundle(
         directory.bundle,
@@ -66,14 +66,14 @@ def round_to_half(model: MCSE) -> None:
         parameter.copy_(parameter.half().float())
 
 
-def _facts(config: TrainConfig, progress: Progress, scores: Scores, *, stsb_dev: float) -> dict[str, Any]:
+def _facts(config: TrainConfig, progress: Progress, scores: Scores, *, dev: float) -> dict[str, Any]:
     return {
         "base_model": config.model.base,
         "training": {
             "config": config.to_dict(),
             "steps": progress.step,
             "kept_step": progress.best_step if config.evaluation.keep == "best" else progress.step,
-            "stsb_dev": stsb_dev,
+            "dev": dev,
             "versions": {name: version(name) for name in ("torch", "transformers")},
         },
         "scores": scores.to_dict(),

@@ -36,9 +36,9 @@ class TrainingBar:
         self._progress.update(self._task, advance=1, loss=f"{self._loss:.4f}", rate=f"{rate:.0f}")
 
     def scored(self, score: float, best: float) -> None:
-        """An evaluation is done."""
+        """An evaluation on the pairs that choose the step is done."""
         step = int(self._progress.tasks[self._task].completed)
-        self._progress.console.print(f"step {step}: STS-B dev {score:.2f} (best {best:.2f})")
+        self._progress.console.print(f"step {step}: dev {score:.2f} (best {best:.2f})")
 
 
 class Display:

@@ -1,5 +1,6 @@
 """What a run writes down while it goes on; in every process but the first it writes nothing."""
 
+import math
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -39,8 +40,9 @@ class Recorder:
         self._log({"kind": kind, **losses, "learning_rate": rate, "seconds": round(self._progress.seconds, 3)})
 
     def evaluation(self, dev: DevScores) -> None:
-        """STS-B dev was scored."""
-        self._log({"stsb_dev": dev.spearman, "alignment": dev.alignment, "uniformity": dev.uniformity})
+        """The pairs that choose the step were scored."""
+        values = {"dev": dev.spearman, "alignment": dev.alignment, "uniformity": dev.uniformity}
+        self._log({name: value if math.isfinite(value) else None for name, value in values.items()})
 
     def save(self) -> None:
         """Write the state to go on from."""

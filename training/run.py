@@ -9,6 +9,7 @@ from training.config import TrainConfig
 from training.corpus import Corpus, open_captions, open_corpus
 from training.errors import ConfigError
 from training.evaluation.evaluator import Evaluator
+from training.evaluation.own import read_own
 from training.objective.encode import GroupedEncoder
 from training.objective.objective import Objective
 from training.optimizer import MovingAverage, build_optimizer
@@ -48,7 +49,7 @@ def build(config: TrainConfig, processes: Processes, *, data: Path, cache: Path,
     features = pairs.features if pairs is not None else None
     width = features.shape[1] if features is not None else None
     trainee = build_trainee(config, image_width=width, device=processes.device)
-    evaluator = Evaluator(trainee.model, trainee.base.tokenizer, data)
+    evaluator = Evaluator(trainee.model, trainee.base.tokenizer, data, read_own(config.evaluation, data))
     evaluator.check()
     if not processes.main:
         processes.wait()  # the first one fills the cache

@@ -23,7 +23,7 @@ def test_tensorboard_reads_every_number_of_a_record_as_a_curve(tmp_path: Path) -
     events = Events(tmp_path)
     events.log({"step": 1, "kind": "pair", "loss": 2.0, "grounding": 0.5, "learning_rate": 0.25, "seconds": 9.0})
     events.log({"step": 2, "kind": "text", "loss": 1.5, "learning_rate": 0.125, "seconds": 10.0})
-    events.log({"step": 2, "stsb_dev": 75.5, "alignment": 0.25, "uniformity": -2.0})
+    events.log({"step": 2, "dev": 75.5, "alignment": 0.25, "uniformity": -2.0})
     events.close()
     assert curves(tmp_path) == {
         "pair/loss": [(1, 2.0)],
@@ -31,7 +31,7 @@ def test_tensorboard_reads_every_number_of_a_record_as_a_curve(tmp_path: Path) -
         "pair/learning_rate": [(1, 0.25)],
         "text/loss": [(2, 1.5)],
         "text/learning_rate": [(2, 0.125)],
-        "dev/stsb_dev": [(2, 75.5)],
+        "dev/dev": [(2, 75.5)],
         "dev/alignment": [(2, 0.25)],
         "dev/uniformity": [(2, -2.0)],
     }
@@ -52,8 +52,8 @@ def test_steps_that_are_taken_again_are_shown_once(tmp_path: Path) -> None:
 def test_an_evaluation_is_on_disk_at_once(tmp_path: Path) -> None:
     events = Events(tmp_path)
     events.log({"step": 1, "kind": "text", "loss": 1.0})
-    events.log({"step": 1, "stsb_dev": 75.5})
-    assert set(curves(tmp_path)) == {"text/loss", "dev/stsb_dev"}
+    events.log({"step": 1, "dev": 75.5})
+    assert set(curves(tmp_path)) == {"text/loss", "dev/dev"}
     events.close()
 
 

@@ -103,7 +103,7 @@ def test_a_run_of_two_processes_trains_evaluates_once_and_leaves_one_bundle(
     assert done.returncode == 0, done.stderr[-3000:]
     records = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records if "loss" in record] == [1, 2, 3, 4, 5, 6]
-    assert [record["step"] for record in records if "stsb_dev" in record] == [3, 6]
+    assert [record["step"] for record in records if "dev" in record] == [3, 6]
     assert (tmp_path / "run" / "bundle" / "mcse.json").exists()
     facts = json.loads((tmp_path / "run" / "environment.json").read_text())
     assert facts["machine"]["processes"] == 2

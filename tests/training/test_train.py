@@ -90,7 +90,7 @@ def test_a_run_leaves_config_metrics_and_a_bundle_with_its_scores(
     assert [record["step"] for record in steps] == list(range(1, 13))
     assert [record["kind"] for record in steps[:3]] == ["pair", "text", "pair"]
     assert ["grounding" in record for record in steps[:2]] == [True, False]
-    assert [record["step"] for record in logged if "stsb_dev" in record] == [4, 8, 12]
+    assert [record["step"] for record in logged if "dev" in record] == [4, 8, 12]
     card = load(result.bundle).card
     assert card["scores"] == result.scores.to_dict()
     assert set(result.scores.sts) == {"STS12", "STS13", "STS14", "STS15", "STS16", "STSB", "SICKR"}

@@ -27,6 +27,7 @@ def train(
         from training.config import load_config
         from training.processes import Processes
         from training.progress import Display
+        from training.reports.report import write_report
         from training.train import train as run
 
         settings, main = load_config(config), Processes.join().main
@@ -38,5 +39,6 @@ def train(
         if result is None:
             display.console.print(f"Stopped. Go on with: mcse train {config} --output {directory} --resume")
             raise typer.Exit(130)
-        display.console.print(f"Done after {result.progress.step} steps. Model: {result.bundle}")
+        report = write_report(directory)
+        display.console.print(f"Done after {result.progress.step} steps. Model: {result.bundle} Report: {report}")
         print_scores(str(result.bundle), result.scores)

@@ -109,6 +109,7 @@ def _check_sources(config: TrainConfig) -> None:
 def _check_together(config: TrainConfig) -> None:
     """Settings that contradict each other are refused with the names of both."""
     data, schedule, model, objective = config.data, config.schedule, config.model, config.objective
+    evaluation = config.evaluation
     has_text = data.text is not None or data.supervised is not None
     max_steps, optimizer = schedule.max_steps, config.optimizer
     _refuse(
@@ -141,7 +142,15 @@ def _check_together(config: TrainConfig) -> None:
             "schedule.chunk_size and objective.mlm_weight are both set: cached gradients have no masked-LM loss",
         ),
         (
-            config.evaluation.blend < 1 and optimizer.ema_decay is not None,
+            (evaluation.captions is None) != (evaluation.features is None),
+            "evaluation.captions and evaluation.features belong together: retrieval needs both",
+        ),
+        (
+            evaluation.split is not None and evaluation.captions is None,
+            "evaluation.split is set, but evaluation.captions is missing",
+        ),
+        (
+            evaluation.blend < 1 and optimizer.ema_decay is not None,
             "evaluation.blend and optimizer.ema_decay are both set: choose one way to average weights",
         ),
     )

@@ -67,7 +67,7 @@ class AblationConfig:
     pairs: int | None = None
     """Use only so many images, drawn by the seed; a smaller number is a subset of a larger one."""
     drop_overlap: bool = False
-    """Leave out captions and sentences that also stand in an evaluation set."""
+    """Leave out captions that also stand in an STS set, and images that have no other. Text batches stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +142,18 @@ class ScheduleConfig:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationConfig:
-    """How the best step is found."""
+    """How the best step is found, and what the model is scored on."""
 
     every: int = 125
     """Steps between two evaluations on STS-B dev (paper: 125)."""
+    dev: str | None = None
+    """Own pairs instead of STS-B dev: `score<TAB>sentence<TAB>sentence` a line. The STS sets are then not scored."""
+    captions: str | None = None
+    """Own captions for retrieval at the end, instead of Flickr8k test; any form of `data.captions`."""
+    features: str | None = None
+    """Features of their images."""
+    split: str | None = None
+    """Image ids to retrieve from, one a line; None takes every captioned image."""
     keep: Literal["best", "last"] = "best"
     """Which state becomes the bundle: the best on STS-B dev (paper), or the last."""
     patience: int | None = None

@@ -15,7 +15,8 @@ from models.runtime.reference import encode_sorted
 from models.text import TextTokenizer
 from training.evaluation.aggregate import SetScores, score_set
 from training.evaluation.geometry import batch_means, whole_set
-from training.evaluation.retrieval import image_to_text, read_flickr8k_test, text_to_image
+from training.evaluation.own import OwnData
+from training.evaluation.retrieval import RetrievalSet, image_to_text, read_flickr8k_test, text_to_image
 from training.evaluation.scores import DevScores, Scores, SetGeometry
 from training.evaluation.sts import (
     STS_DEV,
@@ -70,12 +71,14 @@ class Evaluator:
         model: its mode is put back after each call.
         tokenizer: with the model's own token limit.
         data: the folder of evaluation data.
+        own: what takes the place of STS-B dev and of Flickr8k test. With own pairs the STS sets are not scored.
     """
 
-    def __init__(self, model: MCSE, tokenizer: TextTokenizer, data: Path) -> None:
+    def __init__(self, model: MCSE, tokenizer: TextTokenizer, data: Path, own: OwnData | None = None) -> None:
         self._model = model
         self._tokenizer = tokenizer
         self._data = data
+        self._own = own or OwnData()
 
     def encode(self, sentences: Sequence[str]) -> NDArray[np.float32]:
         """(n, dimension) sentence vectors, not normalised."""
@@ -86,7 +89,7 @@ class Evaluator:
         return spearman(self.encode, read_set(name, self._data))
 
     def dev(self) -> DevScores:
-        """STS-B dev alone, which chooses checkpoints: its distinct sentences, tokenized at the first call.
+        """STS-B dev or the own pairs, which choose checkpoints: distinct sentences, tokenized at the first call.
 
         Raises:
             DataError: evaluation data is missing or malformed.
@@ -98,12 +101,12 @@ class Evaluator:
         return DevScores(correlation, geometry.alignment, geometry.uniformity)
 
     def check(self) -> None:
-        """See `check_data`, with the default tasks.
+        """See `check_data`, with the default tasks that need published data.
 
         Raises:
             DataError: evaluation data is missing or malformed.
         """
-        check_data(self._data)
+        check_data(self._data, self._published(DEFAULT_TASKS))
 
     def all(self, on_set: OnSet = lambda _name: None, tasks: Collection[Task] = DEFAULT_TASKS) -> Scores:
         """Every score of the tasks; `on_set` is called with the name of each set before it.
@@ -111,7 +114,7 @@ class Evaluator:
         Raises:
             DataError: evaluation data is missing or malformed.
         """
-        details, geometry = self._similarity(on_set, tasks)
+        details, geometry = self._similarity(on_set, self._published(tasks))
         retrieval, reverse = self._retrieval(on_set) if "retrieval" in tasks else ({}, {})
         return Scores(
             sts={name: scores.all for name, scores in details.items()},
@@ -126,16 +129,26 @@ class Evaluator:
         """Why there can be no retrieval; None where there can."""
         if self._model.grounding is None or self._model.image is None:
             return "the model has no grounding and image heads"
-        if not (self._data / "flickr8k").is_dir():
+        if self._own.retrieval is None and not (self._data / "flickr8k").is_dir():
             return f"there is no {self._data / 'flickr8k'}"
-        wanted, found = self._model.image.dense.in_features, read_flickr8k_test(self._data).features.shape[1]
+        wanted, found = self._model.image.dense.in_features, self._retrieval_set.features.shape[1]
         if wanted != found:
-            return f"its image head takes features of width {wanted}, and those of Flickr8k test have {found}"
+            return f"its image head takes features of width {wanted}, and those to search have {found}"
         return None
+
+    def _published(self, tasks: Collection[Task]) -> list[Task]:
+        """Of these tasks those that published data is read for; own pairs stand for data of another kind."""
+        left_out = {"sts", "geometry"} if self._own.dev is not None else set()
+        left_out |= {"retrieval"} if self._own.retrieval is not None else set()
+        return [task for task in tasks if task not in left_out]
+
+    @cached_property
+    def _retrieval_set(self) -> RetrievalSet:
+        return self._own.retrieval or read_flickr8k_test(self._data)
 
     @cached_property
     def _dev(self) -> _Dev:
-        pairs = read_set(STS_DEV, self._data)
+        pairs = self._own.dev or read_set(STS_DEV, self._data)
         indexed = IndexedPairs.of(pairs)
         return _Dev(pairs, indexed, self._tokenize(indexed.sentences))
 
@@ -170,12 +183,12 @@ class Evaluator:
 
     @torch.inference_mode()
     def _retrieval(self, on_set: OnSet) -> tuple[dict[str, float], dict[str, float]]:
-        """Both directions on Flickr8k test; empty without heads or for other image features."""
+        """Both directions; empty without heads or for other image features."""
         grounding, image = self._model.grounding, self._model.image
         if grounding is None or image is None or self.no_retrieval() is not None:
             return {}, {}
         on_set("retrieval")
-        test = read_flickr8k_test(self._data)
+        test = self._retrieval_set
         was_training = self._model.training
         vectors = torch.from_numpy(self.encode(test.captions))
         self._model.eval()

@@ -81,7 +81,8 @@ def _write(target: Path, seed: int) -> dict[str, Any]:
     sentences = [*_sentences()]
     _lines(target / "sentences.txt", (sentences[row] for row in random.permutation(len(sentences))))
     _lines(target / "dev.tsv", _pairs(scenes, random))
-    return {"images": len(scenes), "train": TRAIN, "test": len(scenes) - TRAIN, "sentences": len(sentences)}
+    counts = {"images": len(scenes), "train": TRAIN, "test": len(scenes) - TRAIN, "sentences": len(sentences)}
+    return {**counts, "dropped": {}}
 
 
 def draw(scene: Scene) -> Image.Image:

@@ -42,11 +42,11 @@ def rate_curve(run: RunRecord) -> Drawing:
 
 
 def dev_curve(run: RunRecord) -> Drawing:
-    """Spearman on STS-B dev, its best marked."""
-    steps, scores = curve(run.evaluations, "stsb_dev")
-    with canvas("step", "STS-B dev, Spearman x 100") as made:
+    """Spearman on the pairs that choose the step, its best marked."""
+    steps, scores = curve(run.evaluations, "dev")
+    with canvas("step", f"{run.dev_name}, Spearman x 100") as made:
         made.axes.plot(steps, scores, color=COLOURS[0], marker=".")
-        alt = f"STS-B dev at {len(steps)} evaluations"
+        alt = f"{run.dev_name} at {len(steps)} evaluations"
         if len(steps):
             best = int(np.argmax(scores))
             label = f"best: {scores[best]:.2f} at step {steps[best]:.0f}"

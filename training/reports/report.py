@@ -37,7 +37,9 @@ def render(run: RunRecord) -> str:
         facts(_facts(run)),
         section("Scores", *_scores(run)),
         section("Retrieval and other scores", *_others(run)),
-        section("STS-B dev", figures({_dev_caption(run): curves.dev_curve(run), _GEOMETRY: curves.geometry_path(run)})),
+        section(
+            run.dev_name, figures({_dev_caption(run): curves.dev_curve(run), _GEOMETRY: curves.geometry_path(run)})
+        ),
         section("Training", figures(dict(_loss_figures(run))), note(_SMOOTHED)),
         section("Configuration", preformatted(as_toml(run.config))),
     )

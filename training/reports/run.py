@@ -12,7 +12,7 @@ from training.errors import TrainingError
 from training.evaluation.sts import STS_DEV
 
 _GEOMETRY = ("alignment", "uniformity")
-_TOLD_WITH_SCORES = ("steps", "kept_step", "stsb_dev")
+_TOLD_WITH_SCORES = ("steps", "kept_step", "dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class RunRecord:
     steps: list[dict[str, Any]]
     """A record per optimizer step: losses, learning rate, seconds"""
     evaluations: list[dict[str, Any]]
-    """A record per evaluation on STS-B dev"""
+    """A record per evaluation on the pairs that choose the step"""
     scores: dict[str, Any]
     """The final scores; empty before the run is finished"""
     finished: bool
@@ -38,6 +38,11 @@ class RunRecord:
         """Of `run.seed`."""
         seed: int | None = self.setting("run", "seed")
         return seed
+
+    @property
+    def dev_name(self) -> str:
+        """What chose the step: STS-B dev, or the run's own pairs."""
+        return self.setting("evaluation", "dev") or "STS-B dev"
 
     @property
     def steps_done(self) -> int:
@@ -73,7 +78,7 @@ def read_run(path: Path) -> RunRecord:
         config=settings,
         environment=_read_if_there(path / "environment.json"),
         steps=[record for record in records if "loss" in record],
-        evaluations=[record for record in records if "stsb_dev" in record],
+        evaluations=[record for record in records if "dev" in record],
         scores=_final_scores(path, records),
         finished=(path / "bundle").is_dir(),
     )
@@ -100,19 +105,18 @@ def measures(scores: Mapping[str, Any]) -> dict[str, float]:
     """Final scores as one flat mapping, in the order of a table: the STS sets, `average`, and what else there is.
 
     What is no number, as the alignment of a set without a true pair, is left out.
-
-    Raises:
-        KeyError: STS was not scored.
     """
     if not scores:
         return {}
-    found: dict[str, float] = {**scores["sts"], "average": scores["sts_average"]}
+    found: dict[str, float] = {**scores["sts"]}
+    if "sts_average" in scores:
+        found["average"] = scores["sts_average"]
     if "without_captions" in scores:
         found["average without captions"] = scores["without_captions"]["average"]
     for group, name in (("retrieval", "text-to-image"), ("image_to_text", "image-to-text")):
         found |= {f"{name} {rank}": value for rank, value in scores.get(group, {}).items()}
     found |= scores.get("transfer", {})
-    told = {"transfer_average": "transfer average", "stsb_dev": "STS-B dev"}
+    told = {"transfer_average": "transfer average", "dev": "dev"}
     found |= {name: scores[key] for key, name in told.items() if key in scores}
     geometry = scores.get("geometry", {}).get(STS_DEV, {}).get("whole", scores)
     found |= {name: geometry[name] for name in _GEOMETRY if name in geometry}

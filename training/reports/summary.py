@@ -132,5 +132,5 @@ def _page(
 _CAPTIONS = {
     "average.svg": "STS average: a point per seed, the diamond their mean, the bar a standard deviation to each side.",
     "data_scale.svg": "STS average against the number of pairs; bars are standard deviations over seeds.",
-    "alignment_uniformity.svg": "On STS-B dev: small points are seeds, large ones the means of their arms.",
+    "alignment_uniformity.svg": "On the dev pairs: small points are seeds, large ones the means of their arms.",
 }

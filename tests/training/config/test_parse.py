@@ -25,8 +25,45 @@ def test_every_committed_config_loads(path: Path) -> None:
     load_config(path)
 
 
-def test_there_are_committed_configs() -> None:
-    assert CONFIGS
+PUBLISHED = [
+    # base, data, framework, batch, rate, epochs, lambda: the original's scripts, for RoBERTa what later work states
+    ("bert", "wiki", "simcse", 64, 3e-5, 3, None),
+    ("bert", "wiki_flickr", "mcse", 64, 3e-5, 3, 0.01),
+    ("bert", "wiki_coco", "mcse", 64, 3e-5, 3, 0.01),
+    ("bert", "flickr", "mcse", 64, 3e-5, 6, 0.05),
+    ("bert", "coco", "mcse", 64, 3e-5, 3, 0.05),
+    ("roberta", "wiki", "simcse", 128, 1e-5, 3, None),
+    ("roberta", "wiki_flickr", "mcse", 128, 1e-5, 3, 0.01),
+    ("roberta", "wiki_coco", "mcse", 128, 1e-5, 3, 0.01),
+    ("roberta", "flickr", "mcse", 128, 1e-5, 6, 0.05),
+    ("roberta", "coco", "mcse", 128, 1e-5, 3, 0.05),
+    ("minilm", "wiki", "simcse", 64, 3e-5, 3, None),
+    ("minilm", "wiki_flickr", "mcse", 64, 3e-5, 3, 0.01),
+    ("minilm", "wiki_coco", "simcse", 64, 3e-5, 3, None),
+    ("minilm", "flickr", "mcse", 64, 3e-5, 6, 0.05),
+    ("minilm", "coco", "simcse", 64, 3e-5, 3, None),
+]
+
+
+@pytest.mark.parametrize("published", PUBLISHED, ids=lambda row: f"{row[1]} {row[0]}")
+def test_published_settings_are_the_papers(published: tuple[str, str, str, int, float, int, float | None]) -> None:
+    """Pitfall 4: the published scripts decide, not the original's defaults, which contradict them."""
+    base, data, framework, batch, rate, epochs, weight = published
+    config = load_config(ROOT / "configs" / f"{data}_{base}.toml")
+    assert (config.objective.framework, config.schedule.batch_size) == (framework, batch)
+    assert (config.optimizer.learning_rate, config.schedule.epochs) == (rate, epochs)
+    assert weight is None or config.objective.grounding_weight == weight
+    assert (config.objective.temperature, config.optimizer.epsilon, config.optimizer.weight_decay) == (0.05, 1e-6, 0)
+    assert (config.model.pooling, config.model.mlp_head, config.model.projection) == ("cls", True, 256)
+    assert (config.evaluation.every, config.evaluation.keep, config.data.max_tokens) == (125, "best", 32)
+    assert (data.startswith("wiki"), "flickr" in data or "coco" in data) == (
+        config.data.text is not None,
+        config.data.captions is not None,
+    )
+
+
+def test_the_shipped_checkpoints_configuration_is_among_them() -> None:
+    assert {"mcse_minilm_l6", "tiny_cpu", "short_minilm"} <= {path.stem for path in CONFIGS}
 
 
 def test_defaults_are_the_papers() -> None:
@@ -98,3 +135,54 @@ def test_a_file_that_is_no_toml_or_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("[model\n")
     with pytest.raises(ConfigError, match=r"bad\.toml: not readable as TOML"):
         load_config(tmp_path / "bad.toml")
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"data": {"supervised": "s.csv"}}, ["data.supervised", "data.text"]),
+        ({"data": {"text": None, "text_column": "x"}}, ["data.text_column", "data.text"]),
+        ({"data": {"captions": None}}, ["data.features", "data.captions"]),
+        ({"data": {"captions": None, "features": None, "split": "s"}}, ["data.split", "data.captions"]),
+        (
+            {"data": {"captions": None, "features": None}, "ablation": {"pairs": 5}},
+            ["ablation.pairs", "data.captions"],
+        ),
+        (
+            {"objective": {"framework": "simcse"}, "ablation": {"images": "shuffled"}},
+            ["ablation.images", "objective.framework"],
+        ),
+        ({"model": {"pooling": "cls_mlp", "mlp_head": False}}, ["model.pooling", "model.mlp_head"]),
+        ({"model": {"dropout": 0.0}}, ["model.dropout", "objective.text_weight"]),
+        (
+            {"schedule": {"chunk_size": 8}, "objective": {"mlm_weight": 0.1}},
+            ["schedule.chunk_size", "objective.mlm_weight"],
+        ),
+        (
+            {"evaluation": {"blend": 0.5}, "optimizer": {"ema_decay": 0.9}},
+            ["evaluation.blend", "optimizer.ema_decay"],
+        ),
+        ({"evaluation": {"captions": "c"}}, ["evaluation.captions", "evaluation.features"]),
+        ({"evaluation": {"split": "s"}}, ["evaluation.split", "evaluation.captions"]),
+        (
+            {
+                "data": {"captions": None, "features": None},
+                "objective": {"framework": "simcse"},
+                "schedule": {"pair_batch_size": 8},
+            },
+            ["schedule.pair_batch_size", "data.captions"],
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_settings_that_contradict_each_other_are_refused_with_both_names(
+    change: dict[str, dict[str, Any]], names: list[str]
+) -> None:
+    made = tables(**change)
+    for section in made.values():
+        for key in [key for key, value in section.items() if value is None]:
+            del section[key]
+    with pytest.raises(ConfigError) as refused:
+        parse_config(made, source="run.toml")
+    for name in names:
+        assert name in str(refused.value)

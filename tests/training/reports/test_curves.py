@@ -18,7 +18,7 @@ def long_run(tmp_path: Path) -> RunRecord:
             kind = {"kind": "pair", "grounding": 2.0} if step % 10 == 0 else {"kind": "text"}
             file.write(json.dumps({"step": step, **kind, **losses}) + "\n")
             if step % 2000 == 0:
-                values = {"stsb_dev": 80 - abs(step - 12_000) / 1000, "alignment": 0.2, "uniformity": -2.0}
+                values = {"dev": 80 - abs(step - 12_000) / 1000, "alignment": 0.2, "uniformity": -2.0}
                 file.write(json.dumps({"step": step, **values}) + "\n")
     return read_run(tmp_path)
 
@@ -54,7 +54,7 @@ def test_a_run_without_a_step_gives_empty_figures(tmp_path: Path) -> None:
 
 def test_a_score_that_is_no_number_is_not_drawn(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    lines = ['{"step": 1, "stsb_dev": NaN, "alignment": 0.2, "uniformity": NaN}', '{"step": 2, "stsb_dev": 50.0}']
+    lines = ['{"step": 1, "dev": NaN, "alignment": 0.2, "uniformity": NaN}', '{"step": 2, "dev": 50.0}']
     (tmp_path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
     run = read_run(tmp_path)
     assert "best: 50.00 at step 2" in dev_curve(run).svg

@@ -29,11 +29,11 @@ def test_a_finished_run_is_read_back_whole(tiny_run: Make, world: Path, tmp_path
 def test_a_run_that_was_killed_while_writing_is_read_up_to_there(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"run": {"seed": 7}}')
     (tmp_path / "metrics.jsonl").write_text(
-        '{"step": 1, "kind": "text", "loss": 2.0, "seconds": 0.5}\n{"step": 1, "stsb_dev": 70.0}\n{"step": 2, "ki'
+        '{"step": 1, "kind": "text", "loss": 2.0, "seconds": 0.5}\n{"step": 1, "dev": 70.0}\n{"step": 2, "ki'
     )
     run = read_run(tmp_path)
     assert (run.finished, run.seed, run.steps_done, run.seconds) == (False, 7, 1, 0.5)
-    assert run.evaluations == [{"step": 1, "stsb_dev": 70.0}]
+    assert run.evaluations == [{"step": 1, "dev": 70.0}]
     assert measures(run.scores) == {}
 
 
@@ -46,14 +46,14 @@ def test_a_run_that_has_only_begun_is_a_run(tmp_path: Path) -> None:
 def test_scores_that_stand_only_in_the_bundle_are_found(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "bundle").mkdir()
-    card = {"scores": {"sts": {}, "sts_average": 71.0}, "training": {"kept_step": 4, "stsb_dev": 80.0, "config": {}}}
+    card = {"scores": {"sts": {}, "sts_average": 71.0}, "training": {"kept_step": 4, "dev": 80.0, "config": {}}}
     (tmp_path / "bundle" / "mcse.json").write_text(json.dumps(card))
-    assert measures(read_run(tmp_path).scores) == {"average": 71.0, "STS-B dev": 80.0}
+    assert measures(read_run(tmp_path).scores) == {"average": 71.0, "dev": 80.0}
 
 
 def test_alignment_and_uniformity_are_those_of_the_kept_step(finished_run: Callable[..., Path], tmp_path: Path) -> None:
     path = finished_run(tmp_path / "run", kept_step=8)
-    evaluations = [{"step": n, "stsb_dev": 70, "alignment": n / 100, "uniformity": -n / 10} for n in (4, 8, 12)]
+    evaluations = [{"step": n, "dev": 70, "alignment": n / 100, "uniformity": -n / 10} for n in (4, 8, 12)]
     (path / "metrics.jsonl").write_text("".join(json.dumps(e) + "\n" for e in evaluations))
     found = measures(read_run(path).scores)
     assert (found["alignment"], found["uniformity"]) == (0.08, -0.8)
@@ -61,7 +61,7 @@ def test_alignment_and_uniformity_are_those_of_the_kept_step(finished_run: Calla
 
 def test_measures_come_in_the_order_of_a_table() -> None:
     scores: dict[str, Any] = {
-        "stsb_dev": 80.0,
+        "dev": 80.0,
         "image_to_text": {"median_rank": 3.0},
         "retrieval": {"recall@1": 20.0},
         "without_captions": {"STS12": 70.0, "average": 70.0},
@@ -78,7 +78,7 @@ def test_measures_come_in_the_order_of_a_table() -> None:
         "text-to-image recall@1",
         "image-to-text median_rank",
         "MR",
-        "STS-B dev",
+        "dev",
         "alignment",
     ]
     assert measures(scores)["alignment"] == 0.2
