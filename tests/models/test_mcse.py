@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from models.encoder import collate
 from models.heads import ImageProjection, MLPHead
@@ -81,3 +82,11 @@ def test_the_mlp_head_starts_like_bert_and_image_dropout_acts_in_training_only()
     features = torch.randn(4, IMAGE_WIDTH)
     assert not torch.equal(image.train()(features), image(features))
     assert torch.equal(image.eval()(features), image(features))
+
+
+def test_the_network_is_plain_modules_of_our_own() -> None:
+    """Pitfall 13: the original's classes stand on parts of transformers that are gone; only its backbones are used."""
+    model = tiny_model()
+    assert not isinstance(model, PreTrainedModel)
+    assert not isinstance(model.mlp, PreTrainedModel)
+    assert isinstance(model.encoder.backbone, PreTrainedModel)

@@ -29,6 +29,7 @@ def test_cached_gradients_are_those_of_the_whole_batch(
     monkeypatch: pytest.MonkeyPatch,
     dropout: bool,
 ) -> None:
+    """Pitfall 24: batches beyond memory are possible and exact; whether they help is for a sweep to say."""
     trainee.trained.train(dropout)
     monkeypatch.setattr("training.objective.encode._GROUP", 7)  # groups decide which dropout a row gets
     batch = batch_of(MANY, features=FEATURES)

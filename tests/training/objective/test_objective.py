@@ -28,6 +28,7 @@ def by_hand(trainee: Trainee, batch: Batch, column: int = 0) -> MCSEOutput:
 def test_a_text_batch_costs_the_simcse_loss_of_two_views_through_the_mlp(
     trainee: Trainee, objective: Make, batch_of: Batches
 ) -> None:
+    """Pitfall 25: views differ by dropout alone; no word is cropped, deleted or replaced."""
     trainee.model.eval()  # without dropout both views are equal, and the loss can be made by hand
     batch = batch_of(SENTENCES)
     parts = objective().backward(batch, 0)

@@ -30,6 +30,7 @@ def output(finished_run: FinishedRun, tmp_path: Path) -> Path:
 
 
 def test_a_summary_says_the_same_in_json_table_and_page(sweep_file: SweepFile, output: Path) -> None:
+    """Pitfall 23: seeds differ by points, so an arm is told with its mean and deviation over several."""
     write_summary(read_sweep(sweep_file(TWO_ARMS)), output, {})
     summary = json.loads((output / "summary.json").read_text())
     assert summary["arms"]["mcse"]["mean"]["average"] == 72.5
