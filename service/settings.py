@@ -19,7 +19,7 @@ from service.cores import usable_cores
 from service.errors import SettingsError
 
 PREFIX = "MCSE_"
-FOREIGN_VARIABLES = frozenset({"MCSE_DATA"})  # read by training and evaluation
+FOREIGN_VARIABLES = frozenset({"MCSE_DATA", "MCSE_CACHE"})  # read by training and evaluation
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 

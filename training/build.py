@@ -95,7 +95,7 @@ def _mlm_head(base: Checkpoint, tokenizer: TextTokenizer) -> MLMHead:
         raise ConfigError("objective.mlm_weight is above 0, but the tokenizer of model.base has no mask token")
     pretrained = read_mlm_head(base.path)
     if pretrained is not None:
-        return MLMHead.from_pretrained(pretrained)
+        return MLMHead.of_weights(pretrained)
     vocabulary, width = word_embeddings(base.model.encoder.backbone).shape
     return MLMHead(width, vocabulary)
 

@@ -20,7 +20,8 @@ def model_card(card: Mapping[str, Any]) -> str:
             _FRONT_MATTER,
             f"# {config['objective']['framework'].upper()} sentence encoder",
             "",
-            f"Sentence embeddings with {config['model']['pooling']} pooling, trained by mcse from `{card['base_model']}`.",
+            f"Sentence embeddings with {config['model']['pooling']} pooling, trained by mcse from "
+            f"`{card['base_model']}`.",
             "",
             "## Scores",
             "",

@@ -54,8 +54,8 @@ def export(
 @torch.no_grad()
 def blend_encoder(trainee: Trainee, share: float) -> None:
     """Move every encoder weight towards the untrained start: share x trained + (1 - share) x start."""
-    starts = trainee.start.parameters()
-    for trained, start in zip(trainee.model.encoder.parameters(), starts, strict=True):
+    starts = trainee.start.backbone.parameters()
+    for trained, start in zip(trainee.model.encoder.backbone.parameters(), starts, strict=True):
         trained.lerp_(start, 1 - share)
 
 

@@ -35,7 +35,7 @@ class MLMHead(nn.Module):
         return cast(Tensor, transformed @ embeddings.T + self.bias)
 
     @classmethod
-    def from_pretrained(cls, tensors: Mapping[str, Tensor]) -> "MLMHead":
+    def of_weights(cls, tensors: Mapping[str, Tensor]) -> "MLMHead":
         """A base model's own head, where its checkpoint still holds one (see `models.weights.read_mlm_head`)."""
         head = cls(tensors["dense.weight"].shape[0], tensors["bias"].shape[0])
         head.load_state_dict(dict(tensors))
