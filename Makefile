@@ -5,6 +5,7 @@
 #   make check    lint, types and import directions alone
 #   make lock     resolve the versions again
 #   make image    build the container image
+#   make dev      install what training and tests need
 #   make tiny     train on drawn shapes for a minute, to see that it learns
 #
 # TORCH_INDEX names another package index for torch alone, for instance one with CPU builds:
@@ -21,10 +22,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_FROM := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 
-.PHONY: help serve test check lock image tiny clean
+.PHONY: help serve test check lock image dev tiny clean
 
 help:
-	@sed -n '3,8p' Makefile | cut -c5-
+	@sed -n '3,9p' Makefile | cut -c5-
 
 serve: $(VENV)/.serve
 	exec $(BIN)/mcse serve $(SERVE_ARGS)
@@ -44,6 +45,8 @@ lock: $(VENV)/.dev
 
 LOCK_OPTIONS := -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-package torch
+
+dev: $(VENV)/.dev
 
 tiny: $(VENV)/.dev
 	rm -rf runs/tiny
