@@ -48,6 +48,7 @@ from training.train import evaluate, take_step
 ROOT = Path(__file__).parents[1]
 TURN = 25  # steps
 EVALUATION_BATCH = 128  # the original's
+INTERVAL = 125  # steps between two evaluations of the original
 
 
 @dataclass(slots=True)
@@ -233,7 +234,10 @@ def show(plain: Clock, ours: Clock, opened: float, steps: int) -> None:
         table.add_column(name, justify="right")
     for name in ("steps", "evaluations"):
         _row(table, name, getattr(plain, name), getattr(ours, name))
-    _row(table, "together", plain.steps + plain.evaluations, ours.steps + ours.evaluations)
+    count = len(ours.scores)
+    if count:
+        per_round = [INTERVAL * clock.steps / steps + clock.evaluations / count for clock in (plain, ours)]
+        _row(table, f"{INTERVAL} steps and an evaluation", *per_round)
     console = Console()
     console.print(table)
     console.print(f"opening and tokenizing, once for all runs on this text: {opened:.1f} s")

@@ -11,7 +11,7 @@ from torch import Tensor
 from models.encoder import collate
 from models.mcse import MCSE, MCSEOutput
 
-_GROUP = 64  # rows; on a CPU smaller groups pad less, larger ones multiply larger matrices
+_GROUP = 32  # rows; on a CPU smaller groups pad less, larger ones multiply larger matrices
 
 Rows = Sequence[NDArray[np.integer]]
 
