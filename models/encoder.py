@@ -21,9 +21,11 @@ class TokenBatch:
     """(batch, tokens) int64"""
     mask: Tensor
     """(batch, tokens) int64; 1 for a token, 0 for padding"""
+    embeddings: Tensor | None = None
+    """(batch, tokens, width) word embeddings of the ids, where they were looked up before"""
 
     def to(self, device: torch.device) -> "TokenBatch":
-        """The same batch on another device."""
+        """The same ids on another device."""
         return TokenBatch(self.ids.to(device), self.mask.to(device))
 
 
@@ -83,8 +85,9 @@ class TextEncoder(nn.Module):
     def _token_states(self, batch: TokenBatch) -> Tensor:
         """(batch, tokens, hidden)"""
         layers = AVERAGED_LAYERS.get(self.config.pooling)
+        words = {"input_ids": batch.ids} if batch.embeddings is None else {"inputs_embeds": batch.embeddings}
         # Token types are left to the backbone: single sentences are all type 0.
-        output = self.backbone(input_ids=batch.ids, attention_mask=batch.mask, output_hidden_states=layers is not None)
+        output = self.backbone(**words, attention_mask=batch.mask, output_hidden_states=layers is not None)
         if layers is None:
             last: Tensor = output.last_hidden_state
             return last

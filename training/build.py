@@ -14,7 +14,8 @@ from models.mcse import MCSE
 from models.weights import read_mlm_head
 from training.config import TrainConfig
 from training.errors import ConfigError
-from training.objective.mlm import MLMHead, word_embeddings
+from training.objective.encode import word_embeddings
+from training.objective.mlm import MLMHead
 
 
 class Trained(nn.Module):

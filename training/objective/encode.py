@@ -1,12 +1,16 @@
 """Sentences through the model in groups of one length, all at once or with cached gradients."""
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import embedding
+from transformers import PreTrainedModel
 
 from models.encoder import collate
 from models.mcse import MCSE, MCSEOutput
@@ -41,11 +45,14 @@ class GroupedEncoder:
 
         With cached gradients no activations are kept and the result has no history: `backward` makes it up.
         """
-        with torch.set_grad_enabled(self.chunk_size is None):
-            outputs = [output for _, output in self._groups(rows, seed)]
-            order = torch.cat([torch.tensor(group) for group in self._plan(rows)])
+        plan, cached = self._plan(rows), self.chunk_size is not None
+        # One autocast for all groups, so that each weight is cast once.
+        with torch.set_grad_enabled(not cached), self._autocast():
+            lookup = None if cached else SharedLookup.of(rows, self.model.encoder.backbone, self.pad_id)
+            outputs = [self._forward([rows[row] for row in group], seed, n, lookup) for n, group in enumerate(plan)]
+            order = torch.cat([torch.tensor(group) for group in plan])
             gathered = _joined(outputs, order.argsort().to(outputs[0].sentence.device))
-        return gathered if self.chunk_size is None else _without_history(gathered)
+        return _without_history(gathered) if cached else gathered
 
     def backward(self, rows: Rows, seed: int, cached: MCSEOutput) -> None:
         """Second pass of cached gradients (GradCache, Gao et al. 2021): the loss's gradients go on into the weights.
@@ -55,24 +62,61 @@ class GroupedEncoder:
             seed: as in `encode`, so that the same dropout is drawn.
             cached: what `encode` gave, after the backward pass of the loss.
         """
-        for group, output in self._groups(rows, seed):
+        for number, group in enumerate(self._plan(rows)):
+            with self._autocast():
+                output = self._forward([rows[row] for row in group], seed, number, None)
             tensors = zip(_tensors(output), _tensors(cached), strict=True)
             used = [(tensor, leaf.grad[group]) for tensor, leaf in tensors if leaf.grad is not None]
             torch.autograd.backward([tensor.float() for tensor, _ in used], [gradient for _, gradient in used])
 
-    def _groups(self, rows: Rows, seed: int) -> Iterator[tuple[list[int], MCSEOutput]]:
-        device = self.model.encoder.backbone.device
-        for number, group in enumerate(self._plan(rows)):
-            torch.manual_seed(derived_seed(seed, number))
-            batch = collate([rows[row] for row in group], self.pad_id).to(device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
-                yield group, self.model(batch)
+    def _forward(self, group: Rows, seed: int, number: int, lookup: "SharedLookup | None") -> MCSEOutput:
+        torch.manual_seed(derived_seed(seed, number))
+        batch = collate(group, self.pad_id).to(self.model.encoder.backbone.device)
+        if lookup is not None:
+            batch = dataclasses.replace(batch, embeddings=lookup(batch.ids))
+        output: MCSEOutput = self.model(batch)
+        return output
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.model.encoder.backbone.device.type, torch.bfloat16, enabled=self.bfloat16)
 
     def _plan(self, rows: Rows) -> list[list[int]]:
         """Row numbers of each group, short sentences first."""
         order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
         size = self.chunk_size or _GROUP
         return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedLookup:
+    """Word embeddings of all groups and both views, looked up once.
+
+    The gradient of a lookup is as large as the vocabulary: one is made for the batch instead of one for each group.
+    """
+
+    table: Tensor
+    """(distinct tokens, width)"""
+    slots: Tensor
+    """(vocabulary,) row of each token id in `table`"""
+
+    @classmethod
+    def of(cls, rows: Rows, backbone: PreTrainedModel, pad_id: int) -> "SharedLookup":
+        """Look up what the rows, and the padding between them, need."""
+        embeddings = backbone.get_input_embeddings()
+        distinct = torch.from_numpy(np.unique(np.append(np.concatenate(rows).astype(np.int64), pad_id)))
+        slots = torch.zeros(len(word_embeddings(backbone)), dtype=torch.long)
+        slots[distinct] = torch.arange(len(distinct))
+        device = backbone.device
+        return cls(embeddings(distinct.to(device)), slots.to(device))
+
+    def __call__(self, ids: Tensor) -> Tensor:
+        """(batch, tokens) ids to (batch, tokens, width)."""
+        return embedding(self.slots[ids], self.table)
+
+
+def word_embeddings(backbone: PreTrainedModel) -> Tensor:
+    """(vocabulary, width) what the backbone looks its tokens up in."""
+    return cast(Tensor, backbone.get_input_embeddings().weight)
 
 
 def _joined(outputs: Sequence[MCSEOutput], back: Tensor) -> MCSEOutput:

@@ -8,12 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gelu
-from transformers import PreTrainedModel
 
 from models.encoder import TextEncoder, collate
 from models.heads import BERT_INIT_STD
 from models.text import TextTokenizer
-from training.objective.encode import Rows
+from training.objective.encode import Rows, word_embeddings
 
 _MASKED, _KEPT = 0.8, 0.9  # BERT: of the chosen tokens 80 % become the mask, 10 % another token, 10 % stay
 
@@ -88,8 +87,3 @@ def mlm_loss_sum(
     states = backbone(input_ids=batch.ids, attention_mask=batch.mask).last_hidden_state[places]  # (hidden, width)
     scores = head(states, word_embeddings(backbone))  # (hidden, vocabulary)
     return cross_entropy(scores.float(), truth, reduction="sum"), len(truth)
-
-
-def word_embeddings(backbone: PreTrainedModel) -> Tensor:
-    """(vocabulary, width) what the backbone looks its tokens up in."""
-    return cast(Tensor, backbone.get_input_embeddings().weight)
