@@ -67,7 +67,7 @@ def _compared(title: str, values: Mapping[str, float], base: Mapping[str, float]
 
 
 def _retrieval(scores: Scores) -> Table:
-    made = table("Retrieval on Flickr8k test, x 100", ["", *scores.retrieval])
+    made = table("Retrieval, x 100", ["", *scores.retrieval])
     made.add_row("text to image", *map(_digits, scores.retrieval.values()))
     made.add_row("image to text", *(_digits(scores.image_to_text.get(name)) for name in scores.retrieval))
     return made
