@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from models.encoder import collate
 from models.mcse import MCSE, MCSEOutput
 
-_GROUP = 32  # rows; on a CPU smaller groups pad less, larger ones multiply larger matrices
+_CPU_GROUP = 32  # rows; smaller groups pad less, larger ones multiply larger matrices. A GPU takes all rows at once
 
 Rows = Sequence[NDArray[np.integer]]
 
@@ -83,7 +83,8 @@ class GroupedEncoder:
     def _plan(self, rows: Rows) -> list[list[int]]:
         """Row numbers of each group, short sentences first."""
         order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
-        size = self.chunk_size or _GROUP
+        on_cpu = self.model.encoder.backbone.device.type == "cpu"
+        size = self.chunk_size or (_CPU_GROUP if on_cpu else len(order))
         return [order[start : start + size] for start in range(0, len(order), size)]
 
 

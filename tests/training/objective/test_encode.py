@@ -31,7 +31,7 @@ def test_cached_gradients_are_those_of_the_whole_batch(
 ) -> None:
     """Pitfall 24: batches beyond memory are possible and exact; whether they help is for a sweep to say."""
     trainee.trained.train(dropout)
-    monkeypatch.setattr("training.objective.encode._GROUP", 7)  # groups decide which dropout a row gets
+    monkeypatch.setattr("training.objective.encode._CPU_GROUP", 7)  # groups decide which dropout a row gets
     batch = batch_of(MANY, features=FEATURES)
     settings = {"grounding_weight": 0.5, "anchor_weight": 1.0, "image_to_text": True}
     parts, whole = gradients(trainee, objective(**settings), batch)
