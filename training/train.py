@@ -89,6 +89,8 @@ def loop(run: Run, progress: Progress, directory: RunDirectory, display: Display
     recorder = Recorder(directory, run, progress)
     with stop_on_interrupt() as stop, display.training(total, progress.step) as bar, recorder:
         for planned in islice(run.schedule.steps(), progress.step, None):
+            if run.processes.any(_exhausted(run, progress)):
+                return True
             rate = float(run.savable.rates.get_last_lr()[0])
             try:
                 sentences, losses = take_step(run, planned)
@@ -107,8 +109,6 @@ def loop(run: Run, progress: Progress, directory: RunDirectory, display: Display
                 recorder.save()
             if stopping and not last:
                 return False
-            if run.processes.any(_exhausted(run, progress)):
-                return True
     return True
 
 
