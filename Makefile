@@ -31,7 +31,7 @@ serve: $(VENV)/.serve
 	exec $(BIN)/mcse serve $(SERVE_ARGS)
 
 test: check
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(TEST_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
