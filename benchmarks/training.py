@@ -232,10 +232,10 @@ def show(plain: Clock, ours: Clock, opened: float, steps: int) -> None:
     table = Table(title=f"{steps} steps, {len(ours.scores)} evaluations; seconds")
     for name in ("", "plain loop", "mcse", "times faster"):
         table.add_column(name, justify="right")
-    for name in ("steps", "evaluations"):
-        _row(table, name, getattr(plain, name), getattr(ours, name))
+    _row(table, "steps", plain.steps, ours.steps)
     count = len(ours.scores)
     if count:
+        _row(table, "evaluations", plain.evaluations, ours.evaluations)
         per_round = [INTERVAL * clock.steps / steps + clock.evaluations / count for clock in (plain, ours)]
         _row(table, f"{INTERVAL} steps and an evaluation", *per_round)
     console = Console()

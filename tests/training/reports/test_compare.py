@@ -102,7 +102,7 @@ def test_what_cannot_be_compared_is_told(arms: Path, finished_run: FinishedRun, 
     assert "one is an arm with several seeds" in told(arms / "mcse", single)
     assert "no scores there" in told(arms / "nothing", single)
     (arms / "other.json").write_text('{"sts": {}}')
-    assert "the scores have no 'sts_average'" in told(single, arms / "other.json")
+    assert "it has no scores" in told(single, arms / "other.json")
     (single / "scores.json").unlink()
     assert "it has no scores" in told(single, arms / "single")
     finished_run(arms / "apart" / "seed-7")
