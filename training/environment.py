@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from training.release import release
+
 _PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "accelerate")
 _REPOSITORY = Path(__file__).parents[1]
 
@@ -21,7 +23,7 @@ def environment(device: torch.device, world: int) -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "python": platform.python_version(),
-        "versions": {"mcse": version("mcse"), **{name: version(name) for name in _PACKAGES}},
+        "versions": {"mcse": release(), **{name: version(name) for name in _PACKAGES}},
         "git": _git(),
         "machine": {
             "system": platform.platform(),

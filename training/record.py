@@ -42,7 +42,8 @@ class Recorder:
     def evaluation(self, dev: DevScores) -> None:
         """The pairs that choose the step were scored."""
         values = {"dev": dev.spearman, "alignment": dev.alignment, "uniformity": dev.uniformity}
-        self._log({name: value if math.isfinite(value) else None for name, value in values.items()})
+        # JSON has no NaN: the alignment of pairs of which none is true is left out.
+        self._log({name: value for name, value in values.items() if math.isfinite(value)})
 
     def save(self) -> None:
         """Write the state to go on from."""

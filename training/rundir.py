@@ -16,6 +16,17 @@ from training.config import TrainConfig
 from training.errors import TrainingError
 
 
+def changed_settings(before: Mapping[str, Any], config: TrainConfig) -> list[str]:
+    """Names of the settings that are not as a run's `config.json` has them."""
+    now = json.loads(json.dumps(config.to_dict()))
+    return [
+        f"{table}.{name}"
+        for table in sorted({*before, *now})
+        for name in sorted({*before.get(table, {}), *now.get(table, {})})
+        if before.get(table, {}).get(name) != now.get(table, {}).get(name)
+    ]
+
+
 class RunDirectory:
     """Writes the files of one run."""
 
@@ -36,7 +47,7 @@ class RunDirectory:
             resume: whether the run is there already.
 
         Raises:
-            TrainingError: it belongs to another run, or there is nothing to resume.
+            TrainingError: it belongs to another run, cannot be written, or there is nothing to resume.
         """
         if resume:
             self._check_same(config)
@@ -45,10 +56,13 @@ class RunDirectory:
             raise TrainingError(
                 f"{self.path}: a run is there already. Go on with it by --resume, or give another --output."
             )
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_durably(self._config, json.dumps(config.to_dict(), indent=2).encode() + b"\n")
-        write_durably(self.path / "environment.json", json.dumps(facts, indent=2).encode() + b"\n")
-        self._metrics.write_text("")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_durably(self._config, json.dumps(config.to_dict(), indent=2).encode() + b"\n")
+            write_durably(self.path / "environment.json", json.dumps(facts, indent=2).encode() + b"\n")
+            self._metrics.write_text("")
+        except OSError as error:
+            raise TrainingError(f"{self.path}: cannot be written ({error.strerror}). Give another --output.") from error
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one record to `metrics.jsonl`.
@@ -78,15 +92,7 @@ class RunDirectory:
     def _check_same(self, config: TrainConfig) -> None:
         if not (self.path / STATE).exists() or not self._config.exists():
             raise TrainingError(f"{self.path}: nothing to resume. Start the run without --resume.")
-        before = json.loads(self._config.read_bytes())
-        now = json.loads(json.dumps(config.to_dict()))
-        if before != now:
-            changed = [
-                f"{table}.{key}"
-                for table, settings in now.items()
-                for key, value in settings.items()
-                if before.get(table, {}).get(key) != value
-            ]
+        if changed := changed_settings(json.loads(self._config.read_bytes()), config):
             raise TrainingError(
                 f"{self.path}: the run was started with other settings ({', '.join(changed)}). "
                 "Put them back, or start a new run in another --output."

@@ -8,13 +8,14 @@ any stop.
 
 import math
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from safetensors import SafetensorError
 from torch.nn.utils import clip_grad_norm_
 
 from training.checkpoint import Progress, load_best, load_state, save_best
@@ -119,11 +120,12 @@ def take_step(run: Run, planned: Sequence[PlannedBatch]) -> tuple[int, dict[str,
         NotFiniteError: before the weights are touched.
     """
     run.savable.optimizer.zero_grad()
-    sentences, losses = 0, Counter[str]()
+    sentences, losses = 0, defaultdict[str, float](float)
     for batch_plan in planned:
         seen, parts = _backward(run, batch_plan, scale=1 / len(planned))
         sentences += seen
-        losses.update({name: value / len(planned) for name, value in parts.items()})
+        for name, value in parts.items():
+            losses[name] += value / len(planned)
     parameters = list(run.savable.trained.parameters())
     run.processes.sum_gradients(parameters)
     norm = clip_grad_norm_(parameters, run.config.optimizer.clip_norm)
@@ -180,5 +182,11 @@ def _finish(run: Run, progress: Progress, directory: RunDirectory, display: Disp
     with averaged(run):
         if run.config.evaluation.keep == "best":
             load_best(directory.path, run.trainee.model, progress.best_digest)
-        scores = export(run.config, run.trainee, run.evaluator, progress, directory, display)
+        try:
+            scores = export(run.config, run.trainee, run.evaluator, progress, directory, display)
+        except (OSError, SafetensorError) as error:
+            raise TrainingError(
+                f"{directory.bundle}: cannot be written ({error}). The trained state is whole. Make room and go on "
+                "with --resume."
+            ) from error
     return Result(directory.bundle, progress, scores)

@@ -339,6 +339,42 @@ def test_arms_of_one_seed_see_the_same_text_in_the_same_order_with_the_same_drop
     assert len({record.get("grounding") for record in first.values()}) == 4
 
 
+def test_pairs_of_which_none_is_true_have_no_alignment_and_the_report_is_made_all_the_same(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display
+) -> None:
+    from training.reports.report import write_report
+
+    pairs = [f"{score}\ta red {word}\tthe {word}" for score, word in enumerate(("dog", "cat", "car"))]
+    (world / "dev.tsv").write_text("\n".join(pairs) + "\n")
+    run(tiny_run(evaluation={"dev": "dev.tsv"}), world, tmp_path / "run", display)
+    evaluations = [record for record in records(tmp_path / "run") if "dev" in record]
+    assert len(evaluations) == 3
+    assert all("alignment" not in record and "uniformity" in record for record in evaluations)
+    assert "NaN" not in (tmp_path / "run" / "metrics.jsonl").read_text()
+    assert "dev.tsv" in write_report(tmp_path / "run").read_text()
+
+
+def test_a_place_that_cannot_be_written_is_told(tiny_run: Make, world: Path, tmp_path: Path, display: Display) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match=r"cannot be written.*Give another --output"):
+        run(tiny_run(), world, tmp_path / "file" / "run", display)
+
+
+def test_a_model_that_cannot_be_exported_is_told_and_exported_by_resuming(
+    tiny_run: Make, world: Path, tmp_path: Path, display: Display, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("training.export.save_bundle", full)
+        with pytest.raises(TrainingError, match=r"bundle: cannot be written.*--resume"):
+            run(tiny_run(), world, tmp_path / "run", display)
+    assert load(run(tiny_run(), world, tmp_path / "run", display, resume=True).bundle).kind == "bundle"
+
+
 @pytest.mark.slow
 def test_ctrl_c_in_a_terminal_leaves_a_run_that_resumes(world: Path, tiny_base: Path, tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_text(

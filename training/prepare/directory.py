@@ -4,12 +4,12 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from models.files import files_below, replaced_directory, sha256_of
 from training.errors import DataError
+from training.release import release
 
 RECORD = "prepared.json"
 
@@ -57,7 +57,7 @@ def prepare(output: Path, request: Request, write: Callable[[Path], dict[str, An
     with replaced_directory(output) as scratch:
         counts = write(scratch)
         digests = {name.as_posix(): sha256_of(scratch / name) for name in files_below(scratch)}
-        record = {**made_from, "counts": counts, "sha256": digests, "mcse": _version()}
+        record = {**made_from, "counts": counts, "sha256": digests, "mcse": release()}
         (scratch / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return Prepared(counts, already=False)
 
@@ -99,10 +99,3 @@ def _source(path: Path) -> dict[str, Any]:
         digest.update(f"{name.as_posix()}\t{sha256_of(path / name)}\n".encode())
         total += (path / name).stat().st_size
     return {"path": str(path), "files": len(names), "bytes": total, "sha256": digest.hexdigest()}
-
-
-def _version() -> str | None:
-    try:
-        return version("mcse")
-    except PackageNotFoundError:  # run from a checkout that was never installed
-        return None

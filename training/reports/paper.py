@@ -75,6 +75,7 @@ def _differences(row: PaperRow, config: Mapping[str, Any]) -> list[str]:
     ablation = config.get("ablation", {})
     base, text, captions = (Path(str(value)) for value in (model.get("base"), data.get("text"), data.get("captions")))
     framework = config.get("objective", {}).get("framework")
+    max_steps = config.get("schedule", {}).get("max_steps")
     found = {
         f"model ({base.name}, not {row.base})": base.name != row.base,
         "text (not the million sentences of Wikipedia)": not text.name.startswith("wiki1m"),
@@ -83,6 +84,7 @@ def _differences(row: PaperRow, config: Mapping[str, Any]) -> list[str]:
         f"pooling ({model.get('pooling')}, not cls)": model.get("pooling") != "cls",
         f"images ({ablation.get('images')})": ablation.get("images", "true") != "true",
         f"pairs ({ablation.get('pairs')} only)": ablation.get("pairs") is not None,
+        f"length (stopped after {max_steps} steps)": max_steps is not None,
         "overlapping captions left out": bool(ablation.get("drop_overlap")),
     }
     return [difference for difference, there in found.items() if there]

@@ -1,7 +1,6 @@
 """Run every arm and seed of a sweep, one after another; what is finished stays, what stopped goes on."""
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,6 @@ from pathlib import Path
 
 from models.errors import CheckpointError
 from training.checkpoint import STATE
-from training.config import TrainConfig
 from training.errors import ConfigError, DataError, TrainingError
 from training.processes import Processes
 from training.progress import Display
@@ -18,6 +16,7 @@ from training.reports.plan import PlannedRun, Sweep
 from training.reports.report import write_report
 from training.reports.run import read_json
 from training.reports.summary import write_summary
+from training.rundir import changed_settings
 from training.train import train
 
 _RUN_FAILS = (CheckpointError, ConfigError, DataError, TrainingError, OSError)
@@ -95,22 +94,11 @@ def _check_settings(sweep: Sweep, output: Path) -> None:
     for run in sweep.runs:
         directory = output / run.name
         started = (directory / STATE).exists() or (directory / "bundle").exists()
-        if started and (changed := _changed(directory, run.config)):
+        if started and (changed := changed_settings(read_json(directory / "config.json"), run.config)):
             raise TrainingError(
                 f"{directory}: this run was made with other settings ({', '.join(changed)}). Put them back, or give "
                 "the sweep another --output."
             )
-
-
-def _changed(directory: Path, config: TrainConfig) -> list[str]:
-    before, now = read_json(directory / "config.json"), json.loads(json.dumps(config.to_dict()))
-    tables = sorted({*before, *now})
-    return [
-        f"{table}.{name}"
-        for table in tables
-        for name in sorted({*before.get(table, {}), *now.get(table, {})})
-        if before.get(table, {}).get(name) != now.get(table, {}).get(name)
-    ]
 
 
 @contextmanager

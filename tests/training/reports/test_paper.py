@@ -42,6 +42,7 @@ def test_another_run_has_the_nearest_row_and_is_told_what_differs(tiny_run: Call
         "text (not the million sentences of Wikipedia)",
         "captions (not flickr30k)",
         "pooling (mean, not cls)",
+        "length (stopped after 12 steps)",
     ]
 
 

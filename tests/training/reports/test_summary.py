@@ -83,6 +83,7 @@ def test_an_arm_that_repeats_the_paper_stands_beside_its_row(
     base_file(
         model={"base": "bert-base-uncased", "pooling": "cls"},
         data={"text": "wiki1m_for_simcse.txt", "captions": "flickr30k/captions.txt"},
+        schedule={"max_steps": None},
     )
     write_summary(read_sweep(sweep), output, {})
     table = (output / "table.md").read_text()
