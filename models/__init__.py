@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from models.checkpoint import Checkpoint
     from models.errors import CheckpointError, TextError
     from models.loader import load
-    from models.runtime import ReferenceRuntime, Runtime
+    from models.runtime import ReferenceRuntime, Runtime, open_runtime
     from models.text import TextTokenizer, Tokenized
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "TextTokenizer",
     "Tokenized",
     "load",
+    "open_runtime",
 ]
 
 _HOME = {
@@ -33,6 +34,7 @@ _HOME = {
     "TextTokenizer": "models.text",
     "Tokenized": "models.text",
     "load": "models.loader",
+    "open_runtime": "models.runtime",
 }
 
 

@@ -79,4 +79,4 @@ def open_model(settings: Settings) -> tuple[ServedModel, Encoder]:
         checkpoint = models.load(settings.model, pooling=settings.pooling)
     except models.CheckpointError as error:
         raise ModelError(str(error)) from error
-    return checkpoint, models.ReferenceRuntime(checkpoint, threads=settings.encoder_threads)
+    return checkpoint, models.open_runtime(checkpoint, threads=settings.encoder_threads)

@@ -7,7 +7,7 @@ import torch
 
 from models.checkpoint import Checkpoint
 from models.encoder import TextEncoder, TokenIds, collate
-from models.runtime.base import Vectors
+from models.runtime.base import Precision, Vectors, check_batch
 
 # Sequences are padded within groups of this many, after sorting by length.
 _GROUP = 32
@@ -33,17 +33,23 @@ class ReferenceRuntime:
     """Runs a checkpoint's own modules."""
 
     name = "reference-float32"
+    precision: Precision = "float32"
 
-    def __init__(self, checkpoint: Checkpoint, *, threads: int | None = None) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, *, threads: int | None = None, reason: str = "it was asked for by name"
+    ) -> None:
+        self.reason = reason
         self._model = checkpoint.model
         self._pad_id = checkpoint.tokenizer.pad_id
         self.dimension = checkpoint.dimension
         self.grounded_dimension = checkpoint.grounded_dimension
         if threads is not None:
             torch.set_num_threads(threads)
+        self.threads = torch.get_num_threads()
 
     def encode(self, batch: Sequence[Sequence[int]]) -> Vectors:
         """See `Runtime.encode`."""
+        check_batch(batch)
         return encode_sorted(self._model.encoder, batch, self._pad_id)
 
     @torch.inference_mode()
