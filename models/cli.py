@@ -1,4 +1,4 @@
-"""`mcse embed` and `mcse verify`. Heavy imports wait until a command runs, so that --help is quick."""
+"""`mcse embed`, `mcse verify` and `mcse bench`. Heavy imports wait until a command runs, so that --help is quick."""
 
 import sys
 from pathlib import Path
@@ -10,6 +10,8 @@ from models.config import Pooling
 from models.errors import CheckpointError, TextError
 from models.shipped import SHIPPED
 from models.told import told_in_one_sentence
+
+QUICK_S = 8.0
 
 app = typer.Typer(help="Use a checkpoint without a server.", no_args_is_help=True)
 
@@ -66,3 +68,42 @@ def embed(
         )
         note = f"; {truncated} were longer than the model reads and were cut" if truncated else ""
         typer.echo(f"{count} sentences to {output}{note}", err=True)
+
+
+@app.command()
+def bench(
+    path: Annotated[str, typer.Argument(envvar="MCSE_MODEL", help="Model directory, package:NAME, or hub id.")] = str(
+        SHIPPED
+    ),
+    pooling: PoolingOption = None,
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16", "int8", "all"],
+        typer.Option(help="What to measure; all compares every precision that this machine has."),
+    ] = "all",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of the encoder; as many as the runtime takes where left out.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="About how long to measure, after the model is open.")] = 45,
+    quick: Annotated[bool, typer.Option("--quick", help="Measure for about 8 seconds: a first look.")] = False,
+    source: Annotated[
+        Path | None, typer.Option("--input", help="Text file, one sentence a line; drawn sentences where left out.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Directory for results.json and bench.html.")] = Path(
+        "runs/bench"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of tables.")] = False,
+) -> None:
+    """Measure what this machine makes of a checkpoint: throughput, latency under load, share of the peak, settings."""
+    with told_in_one_sentence(CheckpointError, TextError):
+        from models.bench.command import bench as measure
+        from models.loader import load
+
+        measure(
+            load(path, pooling=pooling),
+            precision=None if precision == "all" else precision,
+            threads=threads,
+            seconds=min(seconds, QUICK_S) if quick else seconds,
+            source=source,
+            output=output,
+            as_json=as_json,
+        )
