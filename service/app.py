@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -12,16 +13,20 @@ from service.api import collections, embed, operations, search
 from service.api.context import ERRORS
 from service.api.docs import add_docs
 from service.api.handlers import add_handlers
-from service.engine.engine import Engine, Space
+from service.cores import usable_cores
+from service.engine.engine import Engine
+from service.engine.space import Space
 from service.engine.workers import Workers
 from service.errors import EncodeFailed, ModelError
 from service.middleware import RequestMiddleware
 from service.model import Encoder, ServedModel, open_model
 from service.search.collections import Collections
+from service.search.index import search_threads
 from service.services import Services
 from service.settings import Settings
 from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
+from service.threads import blas_threads, openmp_threads, tokenizer_threads
 
 ROUTERS = (embed.router, search.router, collections.router, operations.router)
 READER_THREADS = 2
@@ -40,11 +45,11 @@ def create_app(settings: Settings, *, checkpoint: ServedModel | None = None, run
             (checkpoint, runtime) if checkpoint is not None and runtime is not None else open_model(settings)
         )
         services = build(settings, model, encoder)
-        app.state.services = services
         try:
             services.metrics.announce_routes(_routes(ROUTERS))
             app.openapi()  # FastAPI finishes its routes at their first use, which would hold the first callers up
             await _warm_up(services)
+            app.state.services = replace(services, threads=await _threads(services))
             yield
         finally:
             services.health.draining = True
@@ -82,23 +87,24 @@ def build(settings: Settings, model: ServedModel, encoder: Encoder) -> Services:
     engine = Engine(
         model,
         encoder,
-        max_pending=settings.max_pending,
-        max_batch_tokens=settings.max_batch_tokens,
-        max_chars=settings.max_chars,
-        metrics=metrics,
+        settings,
+        metrics,
     )
+    metrics.cache_bytes.set_function(lambda: engine.cache.bytes)
+    metrics.batch_budget.set_function(lambda: engine.budget.tokens)
     metrics.pending.set_function(lambda: engine.admission.pending)
     metrics.model.labels(model.name, model.fingerprint, model.pooling, encoder.name).set(1)
     checks = Workers("checks", threads=1, permits=settings.max_pending)
     return Services(
         settings=settings,
         model=model,
-        runtime=encoder.name,
+        encoder=encoder,
         engine=engine,
         collections=store,
         readers=Workers("reader", threads=READER_THREADS, permits=settings.max_pending),
         writer=Workers("writer", threads=1, permits=settings.max_pending),
         checks=checks,
+        threads={},
         health=Health(worker=engine.healthy, store=lambda: checks.call(store.verify)),
         metrics=metrics,
     )
@@ -112,9 +118,23 @@ async def _warm_up(services: Services) -> None:
     try:
         for space in spaces:
             await services.engine.embed(WARM_UP, space=space)
+        if not services.settings.max_batch_tokens:
+            await services.engine.tune(services.settings.data_dir)
     except EncodeFailed as error:
         raise ModelError(f"{services.model.name} loads but cannot encode; see the log.") from error
     services.health.warm = True
+
+
+async def _threads(services: Services) -> dict[str, int | None]:
+    """Asked of each library where it computes, because most of them keep the number for each thread apart."""
+    return {
+        "cores": usable_cores(),
+        "encoder": services.encoder.threads,
+        "openmp": await services.engine.on_compute_thread(openmp_threads),
+        "blas": blas_threads(),
+        "faiss": await services.readers.call(search_threads),
+        "tokenizers": tokenizer_threads(),
+    }
 
 
 def _close(services: Services) -> None:

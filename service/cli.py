@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 
 from service.errors import StartError
 from service.settings import Settings, load_settings
+from service.threads import limit_threads
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="The mcse web service.")
 
@@ -27,6 +28,7 @@ def serve(**flags: Any) -> None:
         settings = load_settings(**{name: value for name, value in flags.items() if value is not None})
 
         started = time.monotonic()  # the imports are a good part of what an operator waits for
+        limit_threads(settings.encoder_threads)  # before NumPy, torch and FAISS are loaded
         from service import server
 
         server.serve(settings, started)

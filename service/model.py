@@ -3,7 +3,6 @@
 The heavy imports (torch, transformers) happen inside `open_model`, so that `mcse serve --help` is fast.
 """
 
-import os
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -61,6 +60,12 @@ class Encoder(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def threads(self) -> int: ...
 
     def encode(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """(n, dimension) sentence vectors as pooled, not normalised."""
@@ -70,13 +75,14 @@ class Encoder(Protocol):
 
 
 def open_model(settings: Settings) -> tuple[ServedModel, Encoder]:
-    """Load the checkpoint that the settings name; raises ModelError."""
-    # OpenMP reads it once, when torch is imported: its own default is the host's cores, not the quota's.
-    os.environ.setdefault("OMP_NUM_THREADS", str(settings.encoder_threads))
+    """Load the checkpoint that the settings name; raises ModelError, also where the settings do not suit it."""
     import models
 
     try:
         checkpoint = models.load(settings.model, pooling=settings.pooling)
-    except models.CheckpointError as error:
+        runtime = models.open_runtime(
+            checkpoint, precision=settings.precision, device=settings.device, threads=settings.encoder_threads
+        )
+    except (models.CheckpointError, ValueError) as error:
         raise ModelError(str(error)) from error
-    return checkpoint, models.open_runtime(checkpoint, threads=settings.encoder_threads)
+    return checkpoint, runtime

@@ -28,10 +28,15 @@ def serve(settings: Settings, started: float) -> None:
 
     `started` is the monotonic time from which the ready line counts.
     """
+    serve_app(create_app(settings), settings, started)
+
+
+def serve_app(app: FastAPI, settings: Settings, started: float) -> None:
+    """The same with an app that was made before."""
     configure_logs(settings.log_level)
     listener = _bind(settings)  # before the model is loaded: a taken port is told at once
     try:
-        uvloop.run(_run(create_app(settings), settings, listener, started))
+        uvloop.run(_run(app, settings, listener, started))
     finally:
         listener.close()
 

@@ -1,5 +1,6 @@
 """What one running service is made of. Built in the lifespan of the app, used by every handler."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -7,7 +8,7 @@ from starlette.types import Scope
 
 from service.engine.engine import Engine
 from service.engine.workers import Workers
-from service.model import ServedModel
+from service.model import Encoder, ServedModel
 from service.search.collections import Collections
 from service.settings import Settings
 from service.telemetry.health import Health
@@ -26,10 +27,11 @@ class Services:
     """Threads for searches and look-ups."""
     writer: Workers
     """The one thread for everything that changes the store."""
-    runtime: str
-    """Name of the encoder runtime."""
+    encoder: Encoder
     checks: Workers
     """The thread of health checks and scrapes, which must answer while the others are busy."""
+    threads: Mapping[str, int | None]
+    """Threads in force, by what they compute; known once the service has started."""
     health: Health
     metrics: Metrics
 

@@ -21,6 +21,9 @@ from service.errors import SettingsError
 PREFIX = "MCSE_"
 FOREIGN_VARIABLES = frozenset({"MCSE_DATA", "MCSE_CACHE"})  # read by training and evaluation
 
+# As in models.runtime, which is too heavy to import for `--help`; a test compares them.
+PrecisionSetting = Literal["auto", "float32", "bfloat16", "int8"]
+Device = Literal["auto", "cpu", "cuda"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -39,6 +42,8 @@ class Settings(BaseSettings):
     pooling: Pooling | None = Field(None, description="Override the pooling that the checkpoint asks for.")
     data_dir: Path = Field(Path("data"), description="Where collections are stored.")
     threads: int = Field(0, ge=0, le=1024, description="Threads of the encoder; 0 is one per usable core.")
+    precision: PrecisionSetting = Field("auto", description="Numbers of the matrix products; auto suits the processor.")
+    device: Device = Field("auto", description="Where the encoder runs; auto takes a GPU where there is one.")
     max_body_bytes: int = Field(
         4 * 1024 * 1024,
         ge=1024,
@@ -58,8 +63,9 @@ class Settings(BaseSettings):
     )
     max_pending: int = Field(512, ge=1, description="Texts admitted at one time; beyond it requests get 429.")
     max_batch_tokens: int = Field(
-        4096, ge=1, description="Tokens encoded together; more raises throughput and latency."
+        0, ge=0, description="Tokens encoded together; 0 tries out at the first start how many suit this machine."
     )
+    vector_cache_mb: int = Field(0, ge=0, le=1_000_000, description="Memory for vectors of seen texts; 0 is none.")
     max_points: int = Field(
         1_000_000, ge=1, description="Most points in the store; memory is points x dimension x 4 B."
     )

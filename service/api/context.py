@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from service.api.schemas import ErrorAnswer
-from service.engine.engine import Embedded, Space
+from service.engine.engine import Embedded
+from service.engine.space import Space
 from service.errors import InvalidInput
 from service.record import Record, record_of
 from service.services import Services, services_of

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from service.api.context import embed, require_at_most
 from service.api.schemas import NewPoint, SearchRequest
-from service.engine.engine import Space
+from service.engine.space import Space
 from service.errors import EmptyInput, InvalidInput
 from service.record import Record
 from service.search.collection import Collection

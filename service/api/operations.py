@@ -33,7 +33,7 @@ async def ready(services: Running) -> Response:
 
 @router.get("/info")
 async def info(services: Running) -> Response:
-    """The model, and every limit a caller can meet."""
+    """The model, how it is computed, and every limit a caller can meet."""
     model, settings = services.model, services.settings
     return json_response(
         {
@@ -46,8 +46,15 @@ async def info(services: Running) -> Response:
                 "pooling_reason": model.pooling_reason,
                 "max_tokens": model.max_tokens,
                 "dimensions": {"sentence": model.dimension, "grounded": model.grounded_dimension},
-                "runtime": services.runtime,
             },
+            "runtime": {
+                "name": services.encoder.name,
+                "precision": services.encoder.precision,
+                "reason": services.encoder.reason,
+                "threads": services.encoder.threads,
+            },
+            "threads": services.threads,
+            "batching": services.engine.budget.told(),
             "limits": {
                 "body_bytes": settings.max_body_bytes,
                 "items": settings.max_items,
@@ -57,7 +64,7 @@ async def info(services: Running) -> Response:
                 "limit": settings.max_limit,
                 "hits": settings.max_hits,
                 "pending": settings.max_pending,
-                "batch_tokens": settings.max_batch_tokens,
+                "batch_tokens": services.engine.budget.tokens,
                 "points": settings.max_points,
                 "request_timeout_s": settings.request_timeout_s,
             },

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from service.engine.engine import Space
+from service.engine.space import Space
 
 LARGEST_ID = 2**63 - 1
 MOST_ID_CHARS = 128

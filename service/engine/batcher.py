@@ -8,20 +8,28 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 import structlog
 
-from service.errors import EncodeFailed, ServiceError, Unavailable
+from service.engine.bell import Bell
+from service.engine.request import Answers, Finished, ItemFailedError, Request
+from service.engine.waiting import Job, Waiting
+from service.errors import Unavailable
 from service.telemetry.logs import describe
 
-Item = TypeVar("Item")
+Part = TypeVar("Part")
+Item = TypeVar("Item", bound=Hashable)
 Result = TypeVar("Result")
+Value = TypeVar("Value")
 
 STALLED_AFTER_S = 30.0  # a batch takes well under a second; this long, the thread is stuck
 CLOSE_AFTER_S = 30.0
+PREPARED_AT_ONCE = 16  # requests that the compute thread prepares before it looks for other work
 
 log = structlog.get_logger()
 
@@ -31,214 +39,262 @@ class Batch:
     """What one run took, for the metrics."""
 
     items: int
+    answered: int
+    """Items of requests; more than `items` where equal ones were run once."""
     size: int
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Finished(Generic[Result]):
-    """The results of one request, in its own order, and where its time went."""
-
-    results: list[Result]
-    queue_s: float
-    encode_s: float
-
-
-@dataclass(slots=True, eq=False)
-class _Request(Generic[Result]):
-    """One waiting caller. Its fields belong to the compute thread once it is queued."""
-
-    future: asyncio.Future[Finished[Result]]
-    results: list[Result | None]
-    submitted: float = field(default_factory=time.monotonic)
-    missing: int = 0
-    encode_s: float = 0.0
-
-    @property
-    def abandoned(self) -> bool:
-        """Cancelled by its caller, or failed already: its other items need no work."""
-        return self.future.done()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Job(Generic[Item, Result]):
-    item: Item
-    size: int
-    position: int
-    request: _Request[Result]
-
-
-@dataclass(slots=True, eq=False)
-class _Answers(Generic[Result]):
-    """What one batch decided, carried to the event loop in one call."""
-
-    finished: list[tuple[_Request[Result], Finished[Result]]] = field(default_factory=list)
-    failed: list[tuple[_Request[Result], ServiceError]] = field(default_factory=list)
-
-    def deliver(self) -> None:
-        """Resolve the futures; runs on the event loop. A future may have been cancelled meanwhile."""
-        for request, error in self.failed:
-            if not request.future.done():
-                request.future.set_exception(error)
-        for request, result in self.finished:
-            if not request.future.done():
-                request.future.set_result(result)
-
-
-class Batcher(Generic[Item, Result]):
+class Batcher(Generic[Part, Item, Result]):
     """
     Threads:
 
-        event loop       submit(), close() ──> queue ──┐
-                                                       v
-        compute thread   _main: take a batch -> work(items) -> answers
-                                                       │
-        event loop       _Answers.deliver() <── one call_soon_threadsafe per batch
+        event loop       submit(parts) ──> _raw ─────────────┐
+                            │ the compute thread is idle     v
+                            │              prepare thread   _prepare_raw: part after part -> items ─┐
+                            v                                                                       v
+        compute thread   _compute: _raw where there is nothing else -> items ──────────────> _waiting
+                                   a batch of _waiting -> work(items) -> answers
+                                                                            │
+        event loop       Answers.deliver() <── one call_soon_threadsafe per batch
 
-    `_wake` (a condition, one lock) guards `_queue`, `_closing` and `_dead`. The lock is never held while `work` runs.
-    `_busy_since` is the heartbeat: written by the compute thread, read by health, one float, no lock.
-    Made on the event loop that it answers to.
+    A request of one part that meets an idle compute thread wakes that thread only. A larger one is prepared a part at
+    a time in turns with others, and waits as a whole.
+
+    `_lock` guards all that is queued, and `_idle`, `_closing` and `_dead`; it is never held while `prepare` or `work`
+    runs. `_busy_since` is the heartbeat: written by the compute thread, read by health, one float, no lock. Made on the
+    event loop that it answers to.
     """
 
     def __init__(
         self,
+        prepare: Callable[[Part], Sequence[Item]],
         work: Callable[[Sequence[Item]], Sequence[Result]],
         *,
         size: Callable[[Item], int],
         budget: int,
         observe: Callable[[Batch], None] | None = None,
     ) -> None:
-        """`work` maps items to as many results; `budget` bounds the summed `size` of a batch."""
+        """`prepare` makes items of a part of a request, and its errors come through; `work` maps items to as many
+        results; `budget` bounds the summed `size` of a batch. Equal items are run once.
+        """
+        self.budget = budget
+        self._prepare = prepare
         self._work = work
-        self._size = size
-        self._budget = budget
         self._observe = observe
         self._loop = asyncio.get_running_loop()
-        self._wake = threading.Condition()
-        self._queue: deque[_Job[Item, Result]] = deque()
-        self._running: list[_Job[Item, Result]] = []
+        self._lock = threading.Lock()
+        self._raw: deque[Request[Part, Item, Result]] = deque()
+        self._unready = 0  # requests that are not all items yet
+        self._waiting: Waiting[Item, Request[Part, Item, Result]] = Waiting(size)
+        self._open: set[Request[Part, Item, Result]] = set()
+        self._errands: deque[Callable[[], None]] = deque()
+        self._idle = False  # the compute thread waits for its bell, and nobody has rung it yet
         self._closing = False
         self._dead = False
         self._busy_since: float | None = None
-        self._thread = threading.Thread(target=self._main, name="compute", daemon=True)
-        self._thread.start()
+        self._raw_bell, self._bell = Bell(), Bell()
+        self._threads = [
+            threading.Thread(target=self._guarded, args=(main,), name=name, daemon=True)
+            for main, name in ((self._compute, "compute"), (self._prepare_raw, "prepare"))
+        ]
+        for thread in self._threads:
+            thread.start()
 
-    async def submit(self, items: Sequence[Item]) -> Finished[Result]:
-        """Run `items` among others' items and wait for all of them.
+    async def submit(self, parts: Sequence[Part]) -> Finished[Result]:
+        """Run the items of `parts` among others' items and wait for all of them.
 
-        Raises EncodeFailed when one of them cannot be run, Unavailable when the thread is gone or closing.
-        Cancelling the wait takes the items that have not started out of the queue.
+        Raises what `prepare` raises, ItemFailedError when an item cannot be run, Unavailable when a thread is gone or
+        closing. Cancelling the wait takes out what has not started.
         """
-        request: _Request[Result] = _Request(
-            future=self._loop.create_future(), results=[None] * len(items), missing=len(items)
-        )
-        jobs = [_Job(item, self._size(item), position, request) for position, item in enumerate(items)]
-        with self._wake:
+        request: Request[Part, Item, Result] = Request(self._loop.create_future(), deque(parts))
+        with self._lock:
             if self._closing or self._dead:
                 raise Unavailable("The encoder has stopped; the service is going away.")
-            self._queue.extend(jobs)
-            self._wake.notify()
-        return await request.future
+            self._open.add(request)
+            self._raw.append(request)
+            self._unready += 1
+            bell = self._bell if self._idle and len(parts) == 1 else self._raw_bell
+            self._idle = self._idle and bell is self._raw_bell
+        bell.ring()
+        try:
+            return await request.future
+        finally:
+            with self._lock:
+                self._open.discard(request)
+
+    async def run(self, function: Callable[[], Value]) -> Value:
+        """Run `function` on the compute thread, between batches; its errors come through."""
+        future: Future[Value] = Future()
+        with self._lock:
+            if self._closing or self._dead:
+                raise Unavailable("The encoder has stopped; the service is going away.")
+            self._errands.append(partial(_fulfil, future, function))
+        self._bell.ring()
+        return await asyncio.wrap_future(future)
 
     def healthy(self) -> bool:
-        """The thread lives and is not stuck in a batch."""
+        """The threads live and the compute thread is not stuck in a batch."""
         busy_since = self._busy_since
         stalled = busy_since is not None and time.monotonic() - busy_since > STALLED_AFTER_S
-        return self._thread.is_alive() and not self._dead and not stalled
+        return all(thread.is_alive() for thread in self._threads) and not self._dead and not stalled
 
     def close(self) -> None:
-        """Refuse new items, finish those that wait, stop the thread. Blocks; call it off the event loop."""
-        with self._wake:
+        """Refuse new requests, finish those that wait, stop the threads. Blocks; call it off the event loop."""
+        with self._lock:
             self._closing = True
-            self._wake.notify()
-        self._thread.join(CLOSE_AFTER_S)
+        self._ring_both()
+        for thread in self._threads:
+            thread.join(CLOSE_AFTER_S)
+
+    # --- both threads ---
+
+    def _guarded(self, main: Callable[[], None]) -> None:
+        try:
+            main()
+        except BaseException as error:  # worker border: the operator is told here, the callers below
+            log.critical("compute_thread_died", thread=threading.current_thread().name, **describe(error))
+            self._answer_everyone()  # nobody may wait for a thread that is gone
+
+    def _prepare_part(self, request: Request[Part, Item, Result]) -> None:
+        """Make items of its next part; put the request among those that wait when that was the last one."""
+        started = time.monotonic()
+        try:
+            request.items += self._prepare(request.parts.popleft())
+        except Exception as error:  # worker border: the caller is told
+            answers: Answers[Part, Item, Result] = Answers()
+            answers.fail(request, error)
+            self._loop.call_soon_threadsafe(answers.deliver)
+        request.prepare_s += time.monotonic() - started
+        with self._lock:
+            if request.parts and not request.settled:
+                self._raw.append(request)
+                return
+            self._unready -= 1
+            if not request.settled:
+                self._waiting.put(request, request.items)
+        self._bell.ring()
+
+    def _answer_everyone(self) -> None:
+        answers: Answers[Part, Item, Result] = Answers()
+        with self._lock:
+            self._dead = True
+            for request in self._open:
+                answers.fail(request, Unavailable("The encoder has stopped."))
+        self._loop.call_soon_threadsafe(answers.deliver)
+        self._ring_both()
+
+    def _ring_both(self) -> None:
+        self._raw_bell.ring()
+        self._bell.ring()
+
+    # --- prepare thread ---
+
+    def _prepare_raw(self) -> None:
+        while (step := self._next_preparation()) is not None:
+            step()
+        self._bell.ring()  # the compute thread may wait for the last that was raw
+
+    def _next_preparation(self) -> Callable[[], None] | None:
+        """What the prepare thread does next; None to end."""
+        with self._lock:
+            while self._raw:
+                request = self._raw.popleft()
+                if not request.settled:
+                    return partial(self._prepare_part, request)
+                self._unready -= 1
+            return None if self._closing or self._dead else self._raw_bell.wait
 
     # --- compute thread ---
 
-    def _main(self) -> None:
-        try:
-            while batch := self._take():
-                self._running = batch
-                self._run_and_answer(batch)
-        except BaseException as error:  # worker border: the operator is told here, the callers below
-            log.critical("compute_thread_died", **describe(error))
-        finally:
-            self._answer_everyone()  # nobody may wait for a thread that is gone
+    def _compute(self) -> None:
+        while (step := self._next_step()) is not None:
+            step()
 
-    def _take(self) -> list[_Job[Item, Result]]:
-        """Wait for work, then take jobs in order of arrival up to the budget; empty when closed."""
-        with self._wake:
-            while True:
-                batch = self._gather()
-                if batch or self._closing:
-                    return batch
-                self._wake.wait()
+    def _next_step(self) -> Callable[[], None] | None:
+        """What the compute thread does next; None to end."""
+        with self._lock:
+            self._idle = False
+            if self._dead:
+                return None
+            if self._errands:
+                return self._errands.popleft()
+            if batch := self._waiting.take(self.budget, time.monotonic()):
+                return partial(self._run_and_answer, batch)
+            if small := self._small_raw():
+                return partial(self._prepare_all, small)
+            if self._closing and self._unready == 0:
+                return None
+            self._idle = True
+            return self._bell.wait
 
-    def _gather(self) -> list[_Job[Item, Result]]:
-        batch: list[_Job[Item, Result]] = []
-        total = 0
-        while self._queue:
-            job = self._queue[0]
-            if job.request.abandoned:
-                self._queue.popleft()
-                continue
-            if batch and total + job.size > self._budget:
-                break
-            batch.append(self._queue.popleft())
-            total += job.size
-        return batch
+    def _small_raw(self) -> list[Request[Part, Item, Result]]:
+        """Requests that it is quicker to prepare here than to wait for; the others keep their order."""
+        small: list[Request[Part, Item, Result]] = []
+        for _ in range(len(self._raw)):
+            request = self._raw.popleft()
+            if request.settled:
+                self._unready -= 1
+            elif len(request.parts) == 1 and len(small) < PREPARED_AT_ONCE:
+                small.append(request)
+            else:
+                self._raw.append(request)
+        return small
 
-    def _run_and_answer(self, batch: list[_Job[Item, Result]]) -> None:
-        # Neighbours of similar length waste the least padding.
-        batch.sort(key=lambda job: job.size)
-        answers: _Answers[Result] = _Answers()
+    def _prepare_all(self, requests: list[Request[Part, Item, Result]]) -> None:
+        for request in requests:
+            self._prepare_part(request)
+
+    def _run_and_answer(self, batch: list[Job[Item, Request[Part, Item, Result]]]) -> None:
+        batch.sort(key=lambda job: job.size)  # neighbours of similar length waste the least padding
         started = self._busy_since = time.monotonic()
-        self._run(batch, answers)
+        results = self._run(batch)
         now = time.monotonic()
         self._busy_since = None
-        for request in {id(job.request): job.request for job in batch}.values():
-            request.encode_s += now - started
-            if request.missing == 0:
-                answers.finished.append((request, _finish(request, now)))
+        with self._lock:
+            self._waiting.finish(batch)
+        answers = _hand_out(batch, results, started, now)
         if self._observe is not None:
-            self._observe(Batch(len(batch), sum(job.size for job in batch), now - started))
+            answered = sum(len(job.takers) for job in batch)
+            self._observe(Batch(len(batch), answered, sum(job.size for job in batch), now - started))
         self._loop.call_soon_threadsafe(answers.deliver)
 
-    def _run(self, batch: list[_Job[Item, Result]], answers: _Answers[Result]) -> None:
-        """Run a batch; when it fails, run its items one by one so that only the bad one fails."""
+    def _run(self, batch: list[Job[Item, Request[Part, Item, Result]]]) -> list[Result | None]:
+        """Run a batch; when it fails, run its items one by one. None stands for the result of a bad one."""
         try:
-            results = self._work([job.item for job in batch])
-            pairs = list(zip(batch, results, strict=True))
-        except Exception as error:  # worker border: the caller of the failing item is told
+            results: list[Result | None] = [*self._work([job.item for job in batch])]
+            if len(results) != len(batch):
+                raise ValueError(f"{len(results)} results for {len(batch)} items")
+        except Exception as error:  # worker border: the callers of the failing item are told
             if len(batch) > 1:
-                for job in batch:
-                    self._run([job], answers)
-                return
+                return [result for job in batch for result in self._run([job])]
             log.error("encode_failed", size=batch[0].size, **describe(error))
-            answers.failed.append((batch[0].request, _encode_failed(batch[0].position)))
-            return
-        for job, result in pairs:
-            job.request.results[job.position] = result
-            job.request.missing -= 1
-
-    def _answer_everyone(self) -> None:
-        with self._wake:
-            self._dead = True
-            left = [*self._running, *self._queue]
-            self._queue.clear()
-        answers: _Answers[Result] = _Answers()
-        answers.failed = [(job.request, Unavailable("The encoder has stopped.")) for job in left]
-        if left:
-            self._loop.call_soon_threadsafe(answers.deliver)
+            return [None]
+        return results
 
 
-def _finish(request: _Request[Result], now: float) -> Finished[Result]:
-    return Finished(
-        results=[result for result in request.results if result is not None],
-        queue_s=max(0.0, now - request.submitted - request.encode_s),
-        encode_s=request.encode_s,
-    )
+def _fulfil(future: Future[Value], function: Callable[[], Value]) -> None:
+    try:
+        future.set_result(function())
+    except Exception as error:  # worker border: whoever sent the errand is told
+        future.set_exception(error)
 
 
-def _encode_failed(position: int) -> EncodeFailed:
-    return EncodeFailed(f"The model could not encode the text at position {position}; other texts are not affected.")
+def _hand_out(
+    batch: list[Job[Item, Request[Part, Item, Result]]], results: list[Result | None], started: float, now: float
+) -> Answers[Part, Item, Result]:
+    """Give each result to everybody who waits for it; the answers of the requests that this completes or fails."""
+    answers: Answers[Part, Item, Result] = Answers()
+    touched: dict[Request[Part, Item, Result], None] = {}
+    for job, result in zip(batch, results, strict=True):
+        for request, position in job.takers:
+            touched[request] = None
+            if result is None:
+                answers.fail(request, ItemFailedError(position))
+            else:
+                request.results[position] = result
+    for request in touched:
+        request.encode_s += now - max(started, request.submitted)
+        if request.complete and not request.failed:
+            answers.finished.append((request, request.finished(now)))
+    return answers

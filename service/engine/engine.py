@@ -1,25 +1,32 @@
-"""From texts to vectors: admit, tokenize, batch, encode."""
+"""From texts to vectors: admit, look up, tokenize, batch, encode."""
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
-from models.errors import TextError
 from service.engine.admission import Admission
 from service.engine.batcher import Batch, Batcher
-from service.engine.workers import Workers
+from service.engine.budget import SENTENCE, Budget, Remembered, measure
+from service.engine.cache import Row, VectorCache
+from service.engine.part import Item, Part, parts_of, tokenize
+from service.engine.request import Finished, ItemFailedError
+from service.engine.space import Space
 from service.errors import EmptyInput, InvalidInput
-from service.model import Encoder, ServedModel, Tokens
+from service.model import Encoder, ServedModel
+from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
-Space = Literal["sentence", "grounded"]
+Value = TypeVar("Value")
+Vector = NDArray[np.float32]
 
-# Texts tokenized in one go: a large request gives way to small ones after at most this many.
-TOKENIZE_AT_ONCE = 16
+UNTUNED_TOKENS = 1024  # of a batch until `tune` is done
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,53 +45,51 @@ class Embedded:
     vectors: NDArray[np.float32]
     """(n, width). As pooled in the sentence space, unit length in the grounded space."""
     tokens: list[int]
-    """Tokens encoded per text, special tokens included."""
+    """Tokens of each text, special tokens included."""
     dropped: list[int]
     """Tokens cut off per text; 0 where the text fits."""
     characters: int
     timings: Timings
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    ids: list[int]
-    space: Space
-
-
 class Engine:
     """
     Threads:
 
-        event loop   embed: caps -> permits ─┐                      ┌─> Embedded
-        tokenizer    tokenizer.encode <──────┘ ─> event loop ─┐     │
-        compute      _encode (a batch of many requests) <─────┘─────┘
+        event loop   embed: caps -> cache -> permits ─┐                            ┌─> Embedded
+        prepare      tokenize (where compute is busy) <──┤                         │
+        compute      tokenize (where it is idle), _encode a batch of many requests ┘
 
-    Permits are counted on the event loop; the tokenizer is thread-safe; the encoder belongs to the compute thread.
+    Permits and cache belong to the event loop; the tokenizer is thread-safe; the encoder belongs to the compute thread.
     """
 
-    def __init__(
-        self,
-        model: ServedModel,
-        encoder: Encoder,
-        *,
-        max_pending: int,
-        max_batch_tokens: int,
-        max_chars: int,
-        metrics: Metrics,
-    ) -> None:
+    def __init__(self, model: ServedModel, encoder: Encoder, settings: Settings, metrics: Metrics) -> None:
         """Make it on the event loop that will call `embed`."""
         self.model = model
-        self.admission = Admission(max_pending)
+        self.admission = Admission(settings.max_pending)
+        self.cache = VectorCache(settings.vector_cache_mb, metrics)
+        self.budget = Budget(settings.max_batch_tokens or UNTUNED_TOKENS, "set", {})
         self._encoder = encoder
-        self._max_chars = max_chars
+        self._max_chars = settings.max_chars
         self._metrics = metrics
-        self._tokenizer = Workers("tokenizer", threads=1, permits=max_pending)
-        self._batcher: Batcher[_Job, NDArray[np.float32]] = Batcher(
+        self._batcher: Batcher[Part, Item, Vector] = Batcher(
+            lambda part: tokenize(part, model),
             self._encode,
-            size=lambda job: len(job.ids),
-            budget=max_batch_tokens,
+            size=lambda item: len(item.ids),
+            budget=self.budget.tokens,
             observe=self._observe,
         )
+
+    async def tune(self, data_dir: Path) -> None:
+        """Find out how many tokens a batch should have, or remember it from `data_dir`."""
+        remembered = Remembered(data_dir, self.model, self._encoder)
+        budget = remembered.read()
+        if budget is None:
+            (sentence,) = self.model.tokenizer.encode([SENTENCE])
+            budget = await self._batcher.run(lambda: measure(self._encoder.encode, sentence.ids))
+            remembered.write(budget)
+        self.budget, self._batcher.budget = budget, budget.tokens
+        log.info("batch_tokens", **budget.told())
 
     async def embed(self, texts: Sequence[str], *, space: Space = "sentence", truncate: bool = True) -> Embedded:
         """Vectors of `texts`.
@@ -93,20 +98,24 @@ class Engine:
         `truncate=False`) does not fit the model; Overloaded, EncodeFailed and Unavailable.
         """
         self._check(texts, space)
-        with self.admission.admit(len(texts)):
-            started = time.monotonic()
-            tokenized = await self._tokenize(texts)
-            tokenize_s = time.monotonic() - started
-            if not truncate:
-                self._refuse_long(tokenized)
-            done = await self._batcher.submit([_Job(each.ids, space) for each in tokenized])
-        return Embedded(
-            vectors=np.stack(done.results),
-            tokens=[len(each.ids) for each in tokenized],
-            dropped=[each.dropped for each in tokenized],
-            characters=sum(map(len, texts)),
-            timings=Timings(tokenize_s, done.queue_s, done.encode_s),
-        )
+        keys = self.cache.keys(texts, space)
+        rows: list[Row | None] = self.cache.get(keys) if keys else [None] * len(texts)
+        missing = [position for position, row in enumerate(rows) if row is None or (row.dropped and not truncate)]
+        timings = Timings()
+        if missing:
+            parts = list(parts_of(texts, missing, space, truncate))
+            done = await self._submit(parts, missing)
+            timings = Timings(done.prepare_s, done.queue_s, done.encode_s)
+            tokenized = (each for part in parts for each in part.tokenized)
+            for position, vector, each in zip(missing, done.results, tokenized, strict=True):
+                rows[position] = row = Row(vector, len(each.ids), each.dropped)
+                if keys:
+                    self.cache.put(keys[position], row)
+        return _embedded([row for row in rows if row is not None], texts, timings)
+
+    async def on_compute_thread(self, function: Callable[[], Value]) -> Value:
+        """Call `function` where the encoder is called, between two batches."""
+        return await self._batcher.run(function)
 
     def healthy(self) -> bool:
         """The compute thread lives and is not stuck."""
@@ -115,7 +124,13 @@ class Engine:
     def close(self) -> None:
         """Finish what was admitted, then stop the threads. Blocks."""
         self._batcher.close()
-        self._tokenizer.close()
+
+    async def _submit(self, parts: Sequence[Part], positions: Sequence[int]) -> Finished[Vector]:
+        with self.admission.admit(len(positions)):
+            try:
+                return await self._batcher.submit(parts)
+            except ItemFailedError as failed:
+                raise failed.told(positions) from None
 
     def _check(self, texts: Sequence[str], space: Space) -> None:
         if not texts:
@@ -131,30 +146,12 @@ class Engine:
                     f"the limit is {self._max_chars}. Split it."
                 )
 
-    async def _tokenize(self, texts: Sequence[str]) -> list[Tokens]:
-        tokenized: list[Tokens] = []
-        for start in range(0, len(texts), TOKENIZE_AT_ONCE):
-            part = texts[start : start + TOKENIZE_AT_ONCE]
-            try:
-                tokenized += await self._tokenizer.call(self.model.tokenizer.encode, part)
-            except TextError as error:
-                raise InvalidInput(f"The text at position {start + error.index} cannot be embedded: {error}") from error
-        return tokenized
-
-    def _refuse_long(self, tokenized: Sequence[Tokens]) -> None:
-        for position, each in enumerate(tokenized):
-            if each.dropped:
-                raise InvalidInput(
-                    f"The text at position {position} has {len(each.ids) + each.dropped} tokens; the model "
-                    f"takes {self.model.max_tokens}. Shorten it, or set `truncate` to true."
-                )
-
-    def _encode(self, batch: Sequence[_Job]) -> list[NDArray[np.float32]]:
+    def _encode(self, batch: Sequence[Item]) -> list[Vector]:
         """Compute thread. Raises when the model answers with anything but finite vectors of its own width."""
-        sentences = self._encoder.encode([job.ids for job in batch])
+        sentences = self._encoder.encode([item.ids for item in batch])
         _check_vectors(sentences, (len(batch), self.model.dimension))
         rows = list(sentences)
-        positions = [position for position, job in enumerate(batch) if job.space == "grounded"]
+        positions = [position for position, item in enumerate(batch) if item.space == "grounded"]
         if positions:
             grounded = self._encoder.ground(sentences[positions])
             _check_vectors(grounded, (len(positions), self.model.grounded_dimension or 0))
@@ -165,6 +162,17 @@ class Engine:
     def _observe(self, batch: Batch) -> None:
         self._metrics.batch_items.observe(batch.items)
         self._metrics.batch_tokens.observe(batch.size)
+        self._metrics.shared.inc(batch.answered - batch.items)
+
+
+def _embedded(rows: Sequence[Row], texts: Sequence[str], timings: Timings) -> Embedded:
+    return Embedded(
+        vectors=np.stack([row.vector for row in rows]),
+        tokens=[row.tokens for row in rows],
+        dropped=[row.dropped for row in rows],
+        characters=sum(map(len, texts)),
+        timings=timings,
+    )
 
 
 def _check_vectors(vectors: NDArray[np.float32], shape: tuple[int, int]) -> None:

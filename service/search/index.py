@@ -18,6 +18,13 @@ faiss.cvar.distance_compute_blas_threshold = 2048
 BLOCK_CELLS = 4 * 1024**2  # 16 MB of float32: most that one block of vectors, or of their scores, may hold
 
 
+def search_threads() -> int:
+    """See to it that a search on this thread computes on no other; returns how many threads hold from now on."""
+    # OpenMP keeps this for each thread apart; more threads than one would fight with the encoder's.
+    faiss.omp_set_num_threads(1)
+    return int(faiss.omp_get_max_threads())
+
+
 class FlatIndex:
     """Exact inner-product search over (row number, vector) pairs.
 
@@ -70,8 +77,7 @@ class FlatIndex:
         """
         rules.require(queries, self._width, "queries")
         with self._lock:
-            # OpenMP keeps this for each thread apart; more threads than one would fight with the encoder's.
-            faiss.omp_set_num_threads(1)
+            search_threads()
             return self._nearest(np.ascontiguousarray(queries), min(limit, len(self)))
 
     def _nearest(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:

@@ -67,7 +67,10 @@ class StubCheckpoint:
 class StubEncoder:
     """Vectors from a hash of the ids. The words `poison`, `nan` and `slow` do what they say."""
 
-    name = "stub"
+    name = "stub-float32"
+    precision = "float32"
+    reason = "it is a stub"
+    threads = 1
 
     def __init__(self) -> None:
         self.batches: list[list[list[int]]] = []
@@ -117,7 +120,7 @@ def start(tmp_path: Path, checkpoint: ServedModel, encoder: StubEncoder) -> Iter
     with ExitStack() as running:
 
         def start_one(*, model: ServedModel = checkpoint, runtime: Encoder = encoder, **given: Any) -> httpx.Client:
-            settings = Settings(**{"data_dir": tmp_path / "data", "threads": 1, **given})
+            settings = Settings(**{"data_dir": tmp_path / "data", "threads": 1, "max_batch_tokens": 4096, **given})
             return running.enter_context(served(settings, model, runtime))
 
         yield start_one
@@ -125,7 +128,7 @@ def start(tmp_path: Path, checkpoint: ServedModel, encoder: StubEncoder) -> Iter
 
 @pytest.fixture(scope="session")
 def _shared_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("shared"), threads=1)
+    settings = Settings(data_dir=tmp_path_factory.mktemp("shared"), threads=1, max_batch_tokens=4096)
     with served(settings, StubCheckpoint(), StubEncoder()) as client:
         yield client
 

@@ -25,11 +25,11 @@ def test_a_model_that_cannot_encode_does_not_start(tmp_path: Path, checkpoint: S
 
     encoder.encode = broken
     with pytest.raises(ModelError, match="stub loads but cannot encode"):
-        start_and_stop(Settings(data_dir=tmp_path, threads=1), checkpoint, encoder)
+        start_and_stop(Settings(data_dir=tmp_path, threads=1, max_batch_tokens=4096), checkpoint, encoder)
 
 
 def test_a_store_that_is_in_use_does_not_start(tmp_path: Path, checkpoint: ServedModel, encoder: Any) -> None:
-    settings = Settings(data_dir=tmp_path, threads=1)
+    settings = Settings(data_dir=tmp_path, threads=1, max_batch_tokens=4096)
 
     async def scenario() -> None:
         first = create_app(settings, checkpoint=checkpoint, runtime=encoder)
@@ -44,5 +44,5 @@ def test_a_store_that_is_in_use_does_not_start(tmp_path: Path, checkpoint: Serve
 
 
 def test_both_spaces_are_warm_before_ready(tmp_path: Path, checkpoint: ServedModel, encoder: Any) -> None:
-    start_and_stop(Settings(data_dir=tmp_path, threads=1), checkpoint, encoder)
+    start_and_stop(Settings(data_dir=tmp_path, threads=1, max_batch_tokens=4096), checkpoint, encoder)
     assert len(encoder.batches) == 2

@@ -34,7 +34,8 @@ class Encoder(StubEncoder):
 
 encoder = Encoder()
 encoder.seconds = 0.3
-settings = Settings(**{"port": 0, "data_dir": sys.argv[1], "threads": 1, "drain_s": 2, **json.loads(sys.argv[2])})
+given = {"port": 0, "data_dir": sys.argv[1], "threads": 1, "drain_s": 2, "max_batch_tokens": 4096}
+settings = Settings(**{**given, **json.loads(sys.argv[2])})
 address = (settings.host, settings.port)
 server.create_app = functools.partial(server.create_app, checkpoint=StubCheckpoint(), runtime=encoder)
 server.serve(settings, time.monotonic())

@@ -3,12 +3,23 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 import pytest
 
 from service.engine import batcher as batcher_module
 from service.engine.batcher import Batch, Batcher
-from service.errors import EncodeFailed, Unavailable
+from service.engine.request import ItemFailedError
+from service.errors import InvalidInput, Unavailable
+
+Words: TypeAlias = Batcher[str, str, str]
+
+
+def one_item(part: str) -> list[str]:
+    """A part is a word, and is the item."""
+    if part.startswith("refused"):
+        raise InvalidInput(part)
+    return [part]
 
 
 class Work:
@@ -38,15 +49,15 @@ async def running(
     work: Callable[[Sequence[str]], Sequence[str]],
     budget: int = 1000,
     observe: Callable[[Batch], None] | None = None,
-) -> AsyncIterator[Batcher[str, str]]:
-    batcher = Batcher(work, size=len, budget=budget, observe=observe)
+) -> AsyncIterator[Words]:
+    batcher: Words = Batcher(one_item, work, size=len, budget=budget, observe=observe)
     try:
         yield batcher
     finally:
         await asyncio.to_thread(batcher.close)
 
 
-async def busy(batcher: Batcher[str, str], work: Work) -> asyncio.Task[object]:
+async def busy(batcher: Words, work: Work) -> asyncio.Task[object]:
     """Hold the compute thread inside a first batch, so that the next ones gather."""
     work.gate.clear()
     work.entered.clear()
@@ -55,9 +66,15 @@ async def busy(batcher: Batcher[str, str], work: Work) -> asyncio.Task[object]:
     return task
 
 
-async def submitted(batcher: Batcher[str, str], *requests: list[str]) -> list[asyncio.Task[object]]:
+async def batcher_has_prepared(batcher: Words) -> None:
+    while batcher._unready:
+        await asyncio.sleep(0.001)
+
+
+async def submitted(batcher: Words, *requests: list[str]) -> list[asyncio.Task[object]]:
     tasks: list[asyncio.Task[object]] = [asyncio.create_task(batcher.submit(items)) for items in requests]
     await asyncio.sleep(0)
+    await batcher_has_prepared(batcher)
     return tasks
 
 
@@ -91,7 +108,7 @@ def test_a_batch_is_what_gathered_while_the_last_one_ran() -> None:
             rest = await submitted(batcher, ["a"], ["b", "c"], ["d"])
             work.gate.set()
             await asyncio.gather(first, *rest)
-        assert work.batches == [["busy"], ["a", "b", "c", "d"]]
+        assert work.batches == [["busy"], ["a", "d", "b", "c"]]
 
     asyncio.run(scenario())
 
@@ -109,7 +126,7 @@ def test_a_batch_is_sorted_by_length() -> None:
     asyncio.run(scenario())
 
 
-def test_batches_stay_under_the_budget_in_order_of_arrival() -> None:
+def test_batches_stay_under_the_budget_and_small_requests_go_first() -> None:
     async def scenario() -> None:
         work, seen = Work(), list[Batch]()
         async with running(work, budget=5, observe=seen.append) as batcher:
@@ -117,8 +134,8 @@ def test_batches_stay_under_the_budget_in_order_of_arrival() -> None:
             rest = await submitted(batcher, ["aaa", "bb"], ["c"], ["too large for the budget"], ["dd"])
             work.gate.set()
             await asyncio.gather(first, *rest)
-        assert work.batches[1:] == [["bb", "aaa"], ["c"], ["too large for the budget"], ["dd"]]
-        assert [(batch.items, batch.size) for batch in seen[1:3]] == [(2, 5), (1, 1)]
+        assert work.batches[1:] == [["c", "dd", "bb"], ["aaa"], ["too large for the budget"]]
+        assert [(batch.items, batch.size) for batch in seen[1:3]] == [(3, 5), (1, 3)]
 
     asyncio.run(scenario())
 
@@ -131,9 +148,8 @@ def test_only_the_poisoned_request_fails() -> None:
             rest = await submitted(batcher, ["good"], ["fine", "poison"], ["well"])
             work.gate.set()
             answers = await asyncio.gather(first, *rest, return_exceptions=True)
-            assert isinstance(answers[2], EncodeFailed)
-            assert "position 1" in answers[2].message
-            assert "canary" not in answers[2].message
+            assert isinstance(answers[2], ItemFailedError)
+            assert answers[2].position == 1
             assert [getattr(answers[i], "results", None) for i in (1, 3)] == [["GOOD"], ["WELL"]]
             assert (await batcher.submit(["still"])).results == ["STILL"]
             assert batcher.healthy()
@@ -144,7 +160,7 @@ def test_only_the_poisoned_request_fails() -> None:
 def test_too_few_results_count_as_a_failure() -> None:
     async def scenario() -> None:
         async with running(Work()) as batcher:
-            with pytest.raises(EncodeFailed):
+            with pytest.raises(ItemFailedError):
                 await batcher.submit(["short"])
             assert batcher.healthy()
 
@@ -214,7 +230,7 @@ def test_a_stuck_batch_turns_health_false(monkeypatch: pytest.MonkeyPatch) -> No
 def test_close_finishes_what_waits_and_refuses_the_rest() -> None:
     async def scenario() -> None:
         work = Work()
-        batcher = Batcher(work, size=len, budget=3)
+        batcher: Words = Batcher(one_item, work, size=len, budget=3)
         first = await busy(batcher, work)
         rest = await submitted(batcher, ["aa"], ["bb"])
         closing = asyncio.create_task(asyncio.to_thread(batcher.close))

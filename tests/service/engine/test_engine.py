@@ -9,6 +9,7 @@ import pytest
 from service.engine.engine import Engine
 from service.errors import EmptyInput, EncodeFailed, InvalidInput, Overloaded
 from service.model import ServedModel
+from service.settings import Settings
 from service.telemetry.metrics import Metrics
 
 Scenario = Callable[[Engine], Any]
@@ -16,8 +17,14 @@ Scenario = Callable[[Engine], Any]
 
 @asynccontextmanager
 async def running(model: ServedModel, encoder: Any, **given: Any) -> AsyncIterator[Engine]:
-    limits = {"max_pending": 64, "max_batch_tokens": 100, "max_chars": 200, **given}
-    engine = Engine(model, encoder, metrics=Metrics(), **limits)
+    limits = {
+        "max_pending": 64,
+        "max_items": 64,
+        "max_points_per_request": 64,
+        "max_batch_tokens": 100,
+        "max_chars": 200,
+    }
+    engine = Engine(model, encoder, Settings(**{**limits, **given}), Metrics())
     try:
         yield engine
     finally:

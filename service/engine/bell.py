@@ -1,0 +1,24 @@
+"""Wake one thread from another, as cheaply as Python can."""
+
+import threading
+from contextlib import suppress
+
+
+class Bell:
+    """Rung by any thread, heard by one. A ring that nobody waits for is heard at the next wait; two rings are one.
+
+    A held lock that `ring` releases: a third of the time of a condition, which makes a lock for each wait.
+    """
+
+    def __init__(self) -> None:
+        self._silent = threading.Lock()
+        self._silent.acquire()
+
+    def ring(self) -> None:
+        """Let `wait` return."""
+        with suppress(RuntimeError):  # it was released already, by a ring that has not been heard
+            self._silent.release()
+
+    def wait(self) -> None:
+        """Block until it rings."""
+        self._silent.acquire()
