@@ -14,13 +14,16 @@ RUN python -m venv /opt/venv
 WORKDIR /app
 
 # What is locked comes first and with its hashes; then torch, which brings what its build for this platform needs.
-COPY requirements.lock requirements-torch.txt ./
+COPY requirements.lock requirements-torch.txt requirements-kernels.lock ./
 RUN python -m pip install --no-deps --require-hashes --only-binary :all: -r requirements.lock
 RUN python -m pip install --only-binary :all: ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} -r requirements-torch.txt
 
+# The compiler of the kernels, in a place of its own.
+RUN python -m pip install --no-deps --require-hashes --only-binary :all: --target /opt/compiler -r requirements-kernels.lock
+
 # What only building and testing need. torch does not import without bin/torch_shm_manager.
 RUN python -m pip uninstall --yes pip \
-    && rm requirements.lock requirements-torch.txt \
+    && rm requirements.lock requirements-torch.txt requirements-kernels.lock \
     && cd /opt/venv/lib/python3*/site-packages \
     && rm -rf torch/include torch/share torch/test \
     && find torch/bin -type f ! -name torch_shm_manager -delete \
@@ -31,7 +34,8 @@ RUN python -m pip uninstall --yes pip \
 COPY LICENSE ./
 COPY models models
 COPY service service
-RUN chmod -R u=rwX,go=rX /app && python -m compileall -q models service
+RUN if [ "$(uname -m)" = x86_64 ]; then PYTHONPATH=/opt/compiler python -m models.runtime.native.build; fi \
+    && chmod -R u=rwX,go=rX /app && python -m compileall -q models service
 
 # A damaged or missing checkpoint, or a part that is missing here, shall end the build and not the first start.
 RUN python -m models verify models/checkpoints/mcse-minilm-l6 && python -c "import service.server"

@@ -4,6 +4,7 @@
 #   make test     install, check the code, run the tests
 #   make check    lint, types and import directions alone
 #   make lock     resolve the versions again
+#   make kernels  compile the encoder's kernels (done by serve and test where they help)
 #   make image    build the container image
 #   make dev      install what training and tests need
 #   make tiny     train on drawn shapes for a minute, to see that it learns
@@ -19,18 +20,20 @@ SERVE_ARGS ?=
 TEST_ARGS ?=
 
 BIN := $(VENV)/bin
+# The kernels are for one platform; elsewhere torch computes.
+KERNELS := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),$(VENV)/.kernels,)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_FROM := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 
-.PHONY: help serve test check lock image dev tiny clean
+.PHONY: help serve test check lock kernels image dev tiny clean
 
 help:
-	@sed -n '3,9p' Makefile | cut -c5-
+	@sed -n '3,10p' Makefile | cut -c5-
 
-serve: $(VENV)/.serve
+serve: $(VENV)/.serve $(KERNELS)
 	exec $(BIN)/mcse serve $(SERVE_ARGS)
 
-test: check
+test: check $(KERNELS)
 	$(BIN)/python -m pytest -n auto --dist loadfile $(TEST_ARGS)
 
 check: $(VENV)/.dev
@@ -41,10 +44,14 @@ check: $(VENV)/.dev
 
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) -o requirements.lock
+	echo ziglang==0.17.1 | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate - -o requirements-kernels.lock
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) --all-extras --no-emit-package mcse -o requirements-dev.lock
 
 LOCK_OPTIONS := -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-package torch
+
+kernels: $(KERNELS)
 
 dev: $(VENV)/.dev
 
@@ -67,6 +74,14 @@ $(VENV)/.serve: requirements.lock requirements-torch.txt pyproject.toml | $(VENV
 $(VENV)/.dev: requirements-dev.lock requirements-torch.txt pyproject.toml | $(VENV)/.made
 	$(call install,requirements-dev.lock)
 	@touch $@ $(VENV)/.serve
+
+# The compiler comes as a package, is used once and taken away again.
+$(VENV)/.kernels: requirements-kernels.lock models/runtime/native/build.py $(wildcard models/runtime/native/kernel/*) \
+		| $(VENV)/.serve
+	$(PIP) install -q --no-deps --require-hashes --only-binary :all: --target $(VENV)/compiler -r requirements-kernels.lock
+	PYTHONPATH=$(VENV)/compiler $(BIN)/python -m models.runtime.native.build
+	rm -rf $(VENV)/compiler
+	@touch $@
 
 # What is locked comes first and with its hashes; then torch, which brings what its build for this platform needs.
 define install

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from models.checkpoint import Checkpoint
-    from models.errors import CheckpointError, TextError
+    from models.errors import CheckpointError, PrecisionError, TextError
     from models.loader import load
     from models.runtime import ReferenceRuntime, Runtime, open_runtime
     from models.text import TextTokenizer, Tokenized
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Checkpoint",
     "CheckpointError",
+    "PrecisionError",
     "ReferenceRuntime",
     "Runtime",
     "TextError",
@@ -28,6 +29,7 @@ __all__ = [
 _HOME = {
     "Checkpoint": "models.checkpoint",
     "CheckpointError": "models.errors",
+    "PrecisionError": "models.errors",
     "ReferenceRuntime": "models.runtime",
     "Runtime": "models.runtime",
     "TextError": "models.errors",

@@ -14,3 +14,7 @@ class TextError(ValueError):
     def __init__(self, index: int, message: str) -> None:
         super().__init__(message)
         self.index = index
+
+
+class PrecisionError(ValueError):
+    """This machine or this model cannot compute as it was asked to; the message names what it can."""

@@ -1,0 +1,28 @@
+// 16 floats in a register, and the few functions of them that an encoder needs.
+#pragma once
+#include <immintrin.h>
+#include <stdint.h>
+
+typedef __m512 f32x16;
+typedef __m512i i32x16;
+
+static inline f32x16 load(const float* from) { return _mm512_loadu_ps(from); }
+static inline void store(float* to, f32x16 v) { _mm512_storeu_ps(to, v); }
+static inline f32x16 all(float v) { return _mm512_set1_ps(v); }
+static inline f32x16 fma(f32x16 a, f32x16 b, f32x16 c) { return _mm512_fmadd_ps(a, b, c); }
+
+// e^v to about 2e-7; v at most 88.
+static inline f32x16 exp16(f32x16 v) {
+    v = _mm512_max_ps(v, all(-87.0f));
+    const f32x16 scaled = _mm512_mul_ps(v, all(1.44269504f));
+    const f32x16 whole = _mm512_roundscale_ps(scaled, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    f32x16 rest = fma(whole, all(-0.693359375f), v);
+    rest = fma(whole, all(2.12194440e-4f), rest);
+    f32x16 power = all(1.3981999507e-3f);
+    power = fma(power, rest, all(8.3334519073e-3f));
+    power = fma(power, rest, all(4.1665795894e-2f));
+    power = fma(power, rest, all(1.6666665459e-1f));
+    power = fma(power, rest, all(5.0000001201e-1f));
+    power = fma(_mm512_mul_ps(power, rest), rest, _mm512_add_ps(rest, all(1.0f)));
+    return _mm512_scalef_ps(power, whole);
+}
