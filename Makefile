@@ -76,7 +76,7 @@ $(VENV)/.dev: requirements-dev.lock requirements-torch.txt pyproject.toml | $(VE
 	@touch $@ $(VENV)/.serve
 
 # The compiler comes as a package, is used once and taken away again.
-$(VENV)/.kernels: requirements-kernels.lock models/runtime/native/build.py $(wildcard models/runtime/native/kernel/*) \
+$(VENV)/.kernels: requirements-kernels.lock models/runtime/native/sources.py $(wildcard models/runtime/native/kernel/*) \
 		| $(VENV)/.serve
 	$(PIP) install -q --no-deps --require-hashes --only-binary :all: --target $(VENV)/compiler -r requirements-kernels.lock
 	PYTHONPATH=$(VENV)/compiler $(BIN)/python -m models.runtime.native.build

@@ -4,36 +4,15 @@ The compiler comes with the package `ziglang`, so that every machine gets the sa
 own. It is needed to build only. Where the kernels were not built, torch computes.
 """
 
-import hashlib
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 
 from models.files import replaced_file
 from models.runtime.base import PRECISIONS, Precision
-
-KERNEL = Path(__file__).parent / "kernel"
-BUILT = Path(__file__).parent / "built"
-
-_COMPILE = ("-std=c++17", "-O3", "-fno-exceptions", "-fno-rtti", "-fno-sanitize=undefined", "-fPIC", "-shared", "-s")
-_STRICT = ("-Wall", "-Wextra", "-Werror")
-_TARGET = ("-target", "x86_64-linux-gnu.2.17")
-_FORMATS: Mapping[Precision, tuple[str, str]] = {
-    "float32": ("Float32", "x86_64_v4"),
-    "bfloat16": ("BFloat16", "x86_64_v4+avx512bf16"),
-    "int8": ("Int8", "x86_64_v4+avx512vnni"),
-}
-
-
-def library_path(precision: Precision) -> Path:
-    """Where the library of a precision is, once built. Its name holds a digest of sources and options."""
-    digest = hashlib.sha256(repr((_COMPILE, _TARGET, _FORMATS[precision])).encode())
-    for source in sorted(KERNEL.iterdir()):
-        digest.update(source.read_bytes())
-    return BUILT / f"{precision}-{digest.hexdigest()[:16]}.so"
+from models.runtime.native.sources import BUILT, COMPILE, FORMATS, KERNEL, STRICT, TARGET, library_path
 
 
 def build(precision: Precision) -> Path:
@@ -44,11 +23,11 @@ def build(precision: Precision) -> Path:
         subprocess.CalledProcessError: the compiler failed; what it said is on the standard error.
     """
     path = library_path(precision)
-    form, processor = _FORMATS[precision]
+    form, processor = FORMATS[precision]
     with tempfile.TemporaryDirectory() as scratch:
         caches = {"ZIG_GLOBAL_CACHE_DIR": scratch, "ZIG_LOCAL_CACHE_DIR": scratch}
         output = Path(scratch) / "kernel.so"
-        options = (*_COMPILE, *_STRICT, *_TARGET, f"-mcpu={processor}", f"-DFORMAT={form}")
+        options = (*COMPILE, *STRICT, *TARGET, f"-mcpu={processor}", f"-DFORMAT={form}")
         subprocess.run(  # noqa: S603 (our own command)
             [sys.executable, "-m", "ziglang", "cc", *options, str(KERNEL / "kernel.cpp"), "-o", str(output)],
             env={**os.environ, **caches},

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from models.runtime.base import Precision
-from models.runtime.native.build import library_path
+from models.runtime.native.sources import library_path
 
 
 class Shape(ctypes.Structure):

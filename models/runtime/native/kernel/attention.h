@@ -22,15 +22,14 @@ static inline int padded16(int count) { return (count + 15) & ~15; }
 // (tokens, width) -> (width, tokens padded with zeros to 16), so that 16 keys lie side by side.
 static inline void transpose_keys(const Head& head, float* keys) {
     const int padded = padded16(head.tokens);
-    for (int d = 0; d < head.width; d += 16) {
+    for (int d = 0; d < head.width; d += 16)
         for (int t = 0; t < padded; t += 16) {
-            float block[16][16];
-            const int count = head.tokens - t < 16 ? head.tokens - t : 16;
-            for (int i = 0; i < count; i++) store(block[i], load(head.key + (t + i) * head.stride + d));
-            for (int j = 0; j < 16; j++)
-                for (int i = 0; i < 16; i++) keys[(long)(d + j) * padded + t + i] = i < count ? block[i][j] : 0.0f;
+            f32x16 block[16];
+            for (int i = 0; i < 16; i++)
+                block[i] = t + i < head.tokens ? load(head.key + (t + i) * head.stride + d) : _mm512_setzero_ps();
+            transpose16(block);
+            for (int i = 0; i < 16; i++) store(keys + (long)(d + i) * padded + t, block[i]);
         }
-    }
 }
 
 // Scores of R queries against 16 x C keys.

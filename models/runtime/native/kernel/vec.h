@@ -26,3 +26,28 @@ static inline f32x16 exp16(f32x16 v) {
     power = fma(_mm512_mul_ps(power, rest), rest, _mm512_add_ps(rest, all(1.0f)));
     return _mm512_scalef_ps(power, whole);
 }
+
+// Column j of 16 rows becomes row j: pairs of numbers, then of pairs, then of lanes.
+static inline void transpose16(f32x16 (&rows)[16]) {
+    f32x16 pairs[16], fours[16];
+    for (int i = 0; i < 16; i += 2) {
+        pairs[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+        pairs[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4)
+        for (int half = 0; half < 2; half++) {
+            const __m512d low = _mm512_castps_pd(pairs[i + half]), high = _mm512_castps_pd(pairs[i + 2 + half]);
+            fours[i + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+            fours[i + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+        }
+    for (int k = 0; k < 4; k++) {
+        const f32x16 even_low = _mm512_shuffle_f32x4(fours[k], fours[4 + k], 0x88);
+        const f32x16 odd_low = _mm512_shuffle_f32x4(fours[k], fours[4 + k], 0xdd);
+        const f32x16 even_high = _mm512_shuffle_f32x4(fours[8 + k], fours[12 + k], 0x88);
+        const f32x16 odd_high = _mm512_shuffle_f32x4(fours[8 + k], fours[12 + k], 0xdd);
+        rows[k] = _mm512_shuffle_f32x4(even_low, even_high, 0x88);
+        rows[4 + k] = _mm512_shuffle_f32x4(odd_low, odd_high, 0x88);
+        rows[8 + k] = _mm512_shuffle_f32x4(even_low, even_high, 0xdd);
+        rows[12 + k] = _mm512_shuffle_f32x4(odd_low, odd_high, 0xdd);
+    }
+}
