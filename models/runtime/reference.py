@@ -8,6 +8,7 @@ import torch
 from models.checkpoint import Checkpoint
 from models.encoder import TextEncoder, TokenIds, collate
 from models.runtime.base import Precision, Vectors, check_batch
+from models.runtime.grounding import grounded
 
 # Sequences are padded within groups of this many, after sorting by length.
 _GROUP = 32
@@ -52,14 +53,10 @@ class ReferenceRuntime:
         check_batch(batch)
         return encode_sorted(self._model.encoder, batch, self._pad_id)
 
-    @torch.inference_mode()
     def ground(self, sentences: Vectors) -> Vectors:
         """See `Runtime.ground`.
 
         Raises:
             ValueError: the checkpoint has no grounding head.
         """
-        if self._model.grounding is None:
-            raise ValueError("this checkpoint has no grounding head")
-        grounded: Vectors = self._model.grounding(torch.from_numpy(sentences)).numpy()
-        return grounded
+        return grounded(self._model.grounding, sentences)
