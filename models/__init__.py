@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from models.errors import CheckpointError, PrecisionError, TextError
     from models.loader import load
     from models.runtime import ReferenceRuntime, Runtime, open_runtime
+    from models.serving import open_to_serve
     from models.text import TextTokenizer, Tokenized
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Tokenized",
     "load",
     "open_runtime",
+    "open_to_serve",
 ]
 
 _HOME = {
@@ -37,6 +39,7 @@ _HOME = {
     "Tokenized": "models.text",
     "load": "models.loader",
     "open_runtime": "models.runtime",
+    "open_to_serve": "models.serving",
 }
 
 

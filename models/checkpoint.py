@@ -1,18 +1,14 @@
 """Checkpoint: a model as it was opened, with where its pooling came from and its fingerprint."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import torch
-
-from models.config import EncoderConfig, Pooling
+from models.config import EncoderConfig, Kind, Pooling
+from models.fingerprint import ARCHITECTURE, fingerprint
 from models.mcse import MCSE
 from models.text import TextTokenizer
-
-Kind = Literal["bundle", "sentence-transformers", "mcse", "simcse", "encoder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +53,9 @@ class Checkpoint:
         return grounding.dense.out_features if grounding is not None else None
 
 
-# What changes vectors without changing the shape of a weight.
-_ARCHITECTURE = ("model_type", "num_attention_heads", "hidden_act", "activation", "layer_norm_eps", "norm_eps")
-
-
-def fingerprint(model: MCSE, tokenizer: TextTokenizer, config: EncoderConfig) -> str:
-    """Hash of everything a served vector depends on.
-
-    Weights are hashed as float32, so that a checkpoint keeps its fingerprint when only its file format changes.
-    """
-    digest = hashlib.sha256()
-    architecture = {key: getattr(model.encoder.backbone.config, key, None) for key in _ARCHITECTURE}
-    digest.update(repr(architecture).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name}{tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().to(torch.float32).contiguous().numpy().data)
-    digest.update(tokenizer.to_json().encode())
-    digest.update(f"{config.pooling}|{config.max_tokens}|{config.similarity}".encode())
-    return digest.hexdigest()
+def fingerprint_of(model: MCSE, tokenizer: TextTokenizer, config: EncoderConfig) -> str:
+    """Hash of everything a served vector depends on."""
+    backbone = model.encoder.backbone.config
+    architecture = {key: getattr(backbone, key, None) for key in ARCHITECTURE}
+    weights = ((name, tensor.detach().float().numpy()) for name, tensor in model.state_dict().items())
+    return fingerprint(architecture, weights, tokenizer.to_json(), config)

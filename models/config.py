@@ -7,11 +7,24 @@ from typing import Literal, get_args
 Pooling = Literal["cls", "cls_mlp", "mean", "first_last", "top2"]
 POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 
+Kind = Literal["bundle", "sentence-transformers", "mcse", "simcse", "encoder"]
+"""What a model directory was recognised as."""
+
 AVERAGED_LAYERS: Mapping[Pooling, tuple[int, int]] = {"first_last": (1, -1), "top2": (-2, -1)}
 """Which two hidden states a pooling averages, counted as transformers does: 0 is the embeddings, 1 the first layer.
 
 SimCSE's evaluation once took the embeddings for the first layer; this is its corrected definition.
 """
+
+_TOKENS_IF_UNSTATED = 512
+_OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "mpnet")  # they count positions from the padding id + 1
+
+
+def token_limit(model_type: str, positions: int | None, stated: int | None) -> int:
+    """The stated limit of a checkpoint, and never more than there are position embeddings."""
+    most = (positions or _TOKENS_IF_UNSTATED) - (2 if positions and model_type in _OFFSET_POSITIONS else 0)
+    return min(stated or most, most)
+
 
 Similarity = Literal["cosine"]
 

@@ -6,19 +6,18 @@ from pathlib import Path
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from models.bundle import build_heads, read_card, read_heads
-from models.checkpoint import Checkpoint, fingerprint
-from models.config import EncoderConfig, Pooling
+from models.bundle import build_heads, read_heads
+from models.checkpoint import Checkpoint, fingerprint_of
+from models.config import EncoderConfig, Pooling, token_limit
 from models.encoder import TextEncoder
 from models.errors import CheckpointError
+from models.manifest import read_card
 from models.mcse import MCSE
 from models.recognize import Recognized, recognize
 from models.resolve import resolve
 from models.sbert_reader import read_dense
 from models.text import TextTokenizer
 from models.weights import read_backbone, read_contrastive
-
-_TOKENS_IF_UNSTATED = 512
 
 
 def load(name: str | Path, *, pooling: Pooling | None = None) -> Checkpoint:
@@ -38,7 +37,9 @@ def load(name: str | Path, *, pooling: Pooling | None = None) -> Checkpoint:
     backbone, head_tensors = _read(directory, known)
     config = EncoderConfig(
         pooling=pooling or known.pooling,
-        max_tokens=_token_limit(backbone, known.max_tokens),
+        max_tokens=token_limit(
+            backbone.config.model_type, getattr(backbone.config, "max_position_embeddings", None), known.max_tokens
+        ),
         dimension=int(backbone.config.hidden_size),
     )
     tokenizer = TextTokenizer.from_directory(directory, max_tokens=config.max_tokens)
@@ -52,7 +53,7 @@ def load(name: str | Path, *, pooling: Pooling | None = None) -> Checkpoint:
         tokenizer=tokenizer,
         config=config,
         pooling_reason="asked for by the caller" if pooling else known.reason,
-        fingerprint=fingerprint(model, tokenizer, config),
+        fingerprint=fingerprint_of(model, tokenizer, config),
         card=read_card(directory) if known.kind == "bundle" else {},
     )
 
@@ -81,11 +82,3 @@ def _model(directory: Path, backbone: PreTrainedModel, config: EncoderConfig, he
             "Use cls pooling, or train a head with `mcse train`."
         )
     return MCSE(TextEncoder(backbone, config, head=mlp), grounding=grounding, image=image)
-
-
-def _token_limit(backbone: PreTrainedModel, stated: int | None) -> int:
-    """The stated limit, and never more than there are position embeddings."""
-    positions = getattr(backbone.config, "max_position_embeddings", None) or _TOKENS_IF_UNSTATED
-    if backbone.config.model_type in ("roberta", "xlm-roberta", "camembert", "mpnet"):
-        positions -= 2  # these number their positions from the padding id + 1
-    return min(stated or positions, positions)

@@ -8,11 +8,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.bundle import CARD, CURE, read_card, read_json, verify_manifest
-from models.checkpoint import Kind
-from models.config import POOLINGS, Pooling
+from models.config import POOLINGS, Kind, Pooling
 from models.errors import CheckpointError
-from models.sbert_reader import read_modules
+from models.manifest import CARD, CURE, read_card, read_json, verify_manifest
 
 _MCSE_NAME = re.compile(r"(?<!si)mcse")  # "simcse" ends in it too
 _SUPERVISED_NAME = re.compile(r"(?<!un)sup-simcse")
@@ -60,6 +58,8 @@ def _bundle(directory: Path) -> Recognized:
 
 
 def _sentence_transformers(directory: Path) -> Recognized:
+    from models.sbert_reader import read_modules  # brings torch, which a bundle can be served without
+
     modules = read_modules(directory)
     limit = _stated_limit(directory)
     return Recognized("sentence-transformers", modules.pooling, modules.reason, limit, modules.dense)

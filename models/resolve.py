@@ -3,9 +3,6 @@
 import importlib.util
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
 from models.errors import CheckpointError
 
 _NEEDED = ["*.json", "*.txt", "*.model", "*.safetensors", "pytorch_model.bin", "mcse.pt"]
@@ -49,6 +46,9 @@ def _in_package(package: str) -> Path:
 
 
 def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
     try:
         return Path(snapshot_download(name, allow_patterns=_NEEDED))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.bundle import read_json
 from models.config import AVERAGED_LAYERS, Pooling
 from models.errors import CheckpointError
+from models.manifest import read_json
 from models.sbert_writer import DENSE_SETTINGS, layer_weights
 from models.weights import read_state
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tokenizers import Encoding, Tokenizer
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from models.errors import CheckpointError, TextError
 
@@ -43,6 +42,8 @@ class TextTokenizer:
         Raises:
             CheckpointError: there is no tokenizer, or only a slow one.
         """
+        from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
         try:
             loaded = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
         except (OSError, ValueError, KeyError) as error:
@@ -61,6 +62,21 @@ class TextTokenizer:
             pad_id=loaded.pad_token_id or 0,
             mask_id=loaded.mask_token_id,
         )
+
+    @classmethod
+    def from_file(cls, path: Path, *, max_tokens: int, pad_id: int) -> "TextTokenizer":
+        """Read a `tokenizer.json` as it stands, which needs no transformers.
+
+        Raises:
+            CheckpointError: it cannot be read.
+        """
+        try:
+            tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # the library raises plain Exception
+            raise CheckpointError(
+                f"{path}: no tokenizer could be read ({error}). Fetch or export the model again."
+            ) from error
+        return cls(tokenizer, max_tokens=max_tokens, pad_id=pad_id)
 
     @property
     def vocabulary_size(self) -> int:

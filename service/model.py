@@ -79,10 +79,12 @@ def open_model(settings: Settings) -> tuple[ServedModel, Encoder]:
     import models
 
     try:
-        checkpoint = models.load(settings.model, pooling=settings.pooling)
-        runtime = models.open_runtime(
-            checkpoint, precision=settings.precision, device=settings.device, threads=settings.encoder_threads
+        return models.open_to_serve(
+            settings.model,
+            pooling=settings.pooling,
+            precision=settings.precision,
+            device=settings.device,
+            threads=settings.encoder_threads,
         )
-    except (models.CheckpointError, ValueError) as error:
+    except (models.CheckpointError, models.PrecisionError) as error:
         raise ModelError(str(error)) from error
-    return checkpoint, runtime

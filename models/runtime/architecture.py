@@ -9,11 +9,9 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from models.runtime.unsupported import UnsupportedArchitecture
+
 Activation = Literal["gelu", "gelu_tanh", "relu"]
-
-
-class UnsupportedArchitecture(ValueError):  # noqa: N818 (it names a state of the model, not a failure)
-    """A backbone that no fast path computes; the message says in one sentence what it is."""
 
 
 @dataclass(frozen=True, slots=True)

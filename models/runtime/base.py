@@ -10,6 +10,8 @@ Vectors = NDArray[np.float32]
 
 Precision = Literal["float32", "bfloat16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+PrecisionSetting = Precision | Literal["auto"]
+Device = Literal["auto", "cpu", "cuda"]
 
 
 class Runtime(Protocol):

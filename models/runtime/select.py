@@ -6,16 +6,13 @@ import torch
 
 from models.checkpoint import Checkpoint
 from models.errors import PrecisionError
-from models.runtime.architecture import UnsupportedArchitecture
-from models.runtime.base import Precision, Runtime
-from models.runtime.native.library import is_built
+from models.runtime.base import Device, PrecisionSetting, Runtime
+from models.runtime.native.available import REASON, lacking, wanted
+from models.runtime.native.from_modules import native_runtime
 from models.runtime.native.processor import computes
-from models.runtime.native.runtime import NativeRuntime
 from models.runtime.packed import PackedRuntime
 from models.runtime.reference import ReferenceRuntime
-
-PrecisionSetting = Precision | Literal["auto"]
-Device = Literal["auto", "cpu", "cuda"]
+from models.runtime.unsupported import UnsupportedArchitecture
 
 
 def open_runtime(
@@ -34,14 +31,12 @@ def open_runtime(
     """
     if _on_gpu(device):
         return _on_torch(checkpoint, precision, device="cuda", threads=threads, because="torch finds a GPU")
-    wanted = _wanted(precision)
-    problem = _lacking(wanted)
+    chosen = wanted(precision)
+    problem = lacking(chosen)
     if problem is None:
         try:
-            reason = f"the processor multiplies {wanted}, and our kernels compute this model"
-            return NativeRuntime(
-                checkpoint, precision=wanted, threads=threads or torch.get_num_threads(), reason=reason
-            )
+            threads = threads or torch.get_num_threads()
+            return native_runtime(checkpoint, precision=chosen, threads=threads, reason=REASON)
         except UnsupportedArchitecture as error:
             problem = str(error)
     return _on_torch(checkpoint, precision, device="cpu", threads=threads, because=f"no kernels of ours: {problem}")
@@ -53,21 +48,6 @@ def _on_gpu(device: Device) -> bool:
             "The device cuda was asked for, and torch finds no GPU. Use cpu, or install torch for CUDA."
         )
     return device != "cpu" and torch.cuda.is_available()
-
-
-def _wanted(precision: PrecisionSetting) -> Precision:
-    if precision != "auto":
-        return precision
-    return "bfloat16" if computes("bfloat16") else "float32"
-
-
-def _lacking(precision: Precision) -> str | None:
-    """Why our kernels cannot compute in this precision here; None where they can."""
-    if not computes(precision):
-        return f"the processor lacks the AVX-512 instructions for {precision}"
-    if not is_built(precision):
-        return "they are not built (make kernels)"
-    return None
 
 
 def _on_torch(

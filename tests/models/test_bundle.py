@@ -13,10 +13,11 @@ from sentence_transformers import SentenceTransformer
 from transformers import AutoModel
 
 from models import Checkpoint, CheckpointError, ReferenceRuntime, load
-from models.bundle import save_bundle, verify_manifest, write_manifest
+from models.bundle import save_bundle
 from models.config import POOLINGS, Pooling
 from models.encoder import TextEncoder, collate
 from models.heads import MLPHead
+from models.manifest import verify_manifest, write_manifest
 from models.mcse import MCSE
 from tests.conftest import tiny_model
 from tests.models.conftest import pooled_model

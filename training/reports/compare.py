@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from models import load
-from models.bundle import CARD
+from models.manifest import CARD
 from training.errors import TrainingError
 from training.evaluation.evaluator import Evaluator
 from training.evaluation.saved import FILE, read_scores

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.bundle import CARD
+from models.manifest import CARD
 from training.errors import TrainingError
 from training.evaluation.sts import STS_DEV
 

@@ -7,15 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-import torch
 
-from models.checkpoint import Checkpoint
-from models.runtime.architecture import describe
+from models.config import Pooling
 from models.runtime.base import Precision, Vectors, check_batch
-from models.runtime.grounding import grounded
 from models.runtime.native.chunks import pack
+from models.runtime.native.heads import Heads, ground, through
 from models.runtime.native.library import Batch, library
-from models.runtime.native.weights import bias_by_distance, checked, new_model, positions_of
+from models.runtime.native.weights import Weights, new_model
 
 
 class NativeRuntime:
@@ -29,29 +27,33 @@ class NativeRuntime:
     weights; each has scratch memory of its own.
     """
 
-    def __init__(self, checkpoint: Checkpoint, *, precision: Precision, threads: int, reason: str) -> None:
-        """Pack the weights of a checkpoint.
-
-        Raises:
-            UnsupportedArchitecture: the kernels do not compute this backbone.
-            OSError: the kernels were not built.
-        """
+    def __init__(
+        self,
+        weights: Weights,
+        heads: Heads,
+        *,
+        pooling: Pooling,
+        max_tokens: int,
+        precision: Precision,
+        threads: int,
+        reason: str,
+    ) -> None:
+        """Pack weights for a precision; raises OSError where the kernels were not built."""
         self.name = f"native-{precision}"
         self.precision: Precision = precision
         self.reason = reason
         self.threads = threads
-        self.dimension = checkpoint.dimension
-        self.grounded_dimension = checkpoint.grounded_dimension
-        self._model = checkpoint.model
+        self.dimension: int = weights.words.shape[1]
+        self.grounded_dimension: int | None = None if heads.grounding is None else heads.grounding.weight.shape[0]
+        self._heads = heads
+        self._vocabulary = len(weights.words)
+        self._longest = min(max_tokens, len(weights.positions))
+        self._distance_bias, self._reach = weights.distance_bias, max_tokens - 1
         self._functions = library(precision)
-        self._architecture = checked(describe(checkpoint.model.encoder.backbone))
-        self._positions = positions_of(self._architecture)
-        self._bias = bias_by_distance(self._architecture, checkpoint.max_tokens)
-        self._reach = checkpoint.max_tokens - 1
-        self._native = new_model(self._functions, self._architecture, self._positions, checkpoint.pooling)
+        self._model, self._alive = new_model(self._functions, weights, pooling)
         self._scratches = [self._functions.scratch_new() for _ in range(threads)]
         self._helpers = ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="native")
-        weakref.finalize(self, _release, self._functions, self._native, self._scratches)
+        weakref.finalize(self, _release, self._functions, self._model, self._scratches)
 
     def encode(self, batch: Sequence[Sequence[int]]) -> Vectors:
         """See `Runtime.encode`. Raises MemoryError when there is no room for a chunk."""
@@ -66,22 +68,24 @@ class NativeRuntime:
                 order=packed.order.ctypes.data,
                 chunks=packed.chunks.ctypes.data,
                 chunk_count=len(packed.chunks) - 1,
-                bias=None if self._bias is None else self._bias.data_ptr(),
+                bias=None if self._distance_bias is None else self._distance_bias.ctypes.data,
                 reach=self._reach,
                 vectors=vectors.ctypes.data,
             )
         )
-        return self._through_head(vectors)
+        return vectors if self._heads.mlp is None else through(self._heads.mlp, vectors)
 
     def ground(self, sentences: Vectors) -> Vectors:
         """See `Runtime.ground`."""
-        return grounded(self._model.grounding, sentences)
+        if self._heads.grounding is None:
+            raise ValueError("this checkpoint has no grounding head")
+        return ground(self._heads.grounding, sentences)
 
     def _run(self, batch: Batch) -> None:
         next_chunk = ctypes.c_int(0)
 
         def work(scratch: int) -> int:
-            done: int = self._functions.model_encode(self._native, scratch, batch, next_chunk)
+            done: int = self._functions.model_encode(self._model, scratch, batch, next_chunk)
             return done
 
         helpers: int = min(self.threads, batch.chunk_count) - 1
@@ -92,19 +96,10 @@ class NativeRuntime:
 
     def _check(self, lowest: int, highest: int, longest: int) -> None:
         """The kernels read memory by these numbers."""
-        vocabulary = self._architecture.words.shape[0]
-        if lowest < 0 or highest >= vocabulary:
-            raise ValueError(f"a token id is {highest if highest >= vocabulary else lowest}; there are {vocabulary}")
-        if longest > self._reach + 1 or longest > len(self._positions):
-            raise ValueError(f"a sentence has {longest} tokens; the model takes {self._reach + 1}")
-
-    @torch.inference_mode()
-    def _through_head(self, vectors: Vectors) -> Vectors:
-        head = self._model.encoder.head
-        if head is None:
-            return vectors
-        through: Vectors = head(torch.from_numpy(vectors)).numpy()
-        return through
+        if lowest < 0 or highest >= self._vocabulary:
+            raise ValueError(f"token ids are from {lowest} to {highest}; they must be in 0..{self._vocabulary - 1}")
+        if longest > self._longest:
+            raise ValueError(f"a sentence has {longest} tokens; the model takes {self._longest}")
 
 
 def _release(functions: Any, model: int, scratches: Sequence[int]) -> None:

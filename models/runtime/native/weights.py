@@ -1,79 +1,96 @@
-"""A backbone's weights handed to the kernels, which pack them; and what the kernels do not compute."""
+"""A backbone's weights as the kernels take them, wherever they were read from."""
 
 from collections.abc import Mapping
 from ctypes import byref
+from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from models.config import AVERAGED_LAYERS, Pooling
-from models.runtime.architecture import (
-    Activation,
-    Architecture,
-    Layer,
-    Norm,
-    UnsupportedArchitecture,
-    relative_bias_of,
-)
 from models.runtime.native.library import Given, Shape
+from models.runtime.unsupported import UnsupportedArchitecture
 
-_ACTIVATIONS: Mapping[Activation, int] = {"gelu": 0, "gelu_tanh": 1, "relu": 2}
+Floats = NDArray[np.float32]
+
+ACTIVATIONS: Mapping[str, int] = {"gelu": 0, "gelu_tanh": 1, "relu": 2}
+"""`Activation` in encoder.h."""
 _LANES = 16  # numbers in a register
 
 
-def checked(architecture: Architecture) -> Architecture:
-    """The architecture; raises UnsupportedArchitecture where the kernels do not compute it."""
-    if architecture.pre_norm or architecture.gated or architecture.positions is None:
-        raise UnsupportedArchitecture("its layers are not those of BERT (post-norm, with a table of positions)")
-    hidden, intermediate = architecture.hidden, architecture.layers[0].up.weight.shape[0]
-    widths = (hidden, intermediate, hidden // architecture.heads)
-    if any(width % _LANES for width in widths):
-        raise UnsupportedArchitecture(f"of its widths {widths} one is not a multiple of {_LANES}")
-    norms = [norm for layer in architecture.layers for norm in (layer.attention_norm, layer.mlp_norm)]
-    if any(norm is None or norm.eps != architecture.embedding_norm.eps for norm in norms):
-        raise UnsupportedArchitecture("its layer norms have more than one epsilon")
-    return architecture
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """A linear layer, (out, in) and (out,); or a layer norm, both (hidden,). Contiguous."""
+
+    weight: Floats
+    bias: Floats
 
 
-def positions_of(architecture: Architecture) -> Tensor:
-    """(max positions, hidden) of a checked architecture."""
-    if architecture.positions is None:
-        raise UnsupportedArchitecture("it has no table of positions")
-    return architecture.positions.contiguous()
+@dataclass(frozen=True, slots=True)
+class LayerWeights:
+    """One post-norm layer."""
+
+    qkv: Affine
+    """(3 x hidden, hidden): rows of the queries, then of the keys, then of the values"""
+    out: Affine
+    attention_norm: Affine
+    up: Affine
+    down: Affine
+    mlp_norm: Affine
 
 
-def bias_by_distance(architecture: Architecture, tokens: int) -> Tensor | None:
-    """(heads, 2 x tokens - 1) bias of the attention scores by the distance from query to key, lowest first; or None."""
-    bias = relative_bias_of(architecture, tokens)
-    if bias is None:
-        return None
-    to_the_left = bias[:, :, 0].flip(1)  # the last query sees the first key at the lowest distance
-    return torch.cat([to_the_left, bias[:, 0, 1:]], dim=1).contiguous()
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A BERT-like backbone."""
+
+    words: Floats
+    """(vocabulary, hidden)"""
+    positions: Floats
+    """(max positions, hidden): row 0 belongs to the first token; token type 0 is added in"""
+    embedding_norm: Affine
+    layers: tuple[LayerWeights, ...]
+    heads: int
+    activation: int
+    eps: float
+    distance_bias: Floats | None = None
+    """(heads, 2 x longest - 1) bias of the attention scores by distance from query to key, lowest first"""
+
+    def __post_init__(self) -> None:
+        hidden, intermediate = self.words.shape[1], self.layers[0].up.weight.shape[0]
+        widths = (hidden, intermediate, hidden // self.heads)
+        if any(width % _LANES for width in widths):
+            raise UnsupportedArchitecture(f"of its widths {widths} one is not a multiple of {_LANES}")
 
 
-def new_model(functions: Any, architecture: Architecture, positions: Tensor, pooling: Pooling) -> int:
-    """A model of the kernels. Linear layers are packed into it; the other tensors must stay alive as long as it.
+def new_model(functions: Any, weights: Weights, pooling: Pooling) -> tuple[int, list[Floats]]:
+    """A model of the kernels, and the arrays that must stay alive as long as it: those it reads where they are.
 
     Raises:
         MemoryError: there is no room for the packed weights.
     """
-    shares = _mean_shares(pooling, len(architecture.layers))
+    shares = _mean_shares(pooling, len(weights.layers))
     shape = Shape(
-        hidden=architecture.hidden,
-        intermediate=architecture.layers[0].up.weight.shape[0],
-        heads=architecture.heads,
-        layers=len(architecture.layers),
-        activation=_ACTIVATIONS[architecture.activation],
+        hidden=weights.words.shape[1],
+        intermediate=weights.layers[0].up.weight.shape[0],
+        heads=weights.heads,
+        layers=len(weights.layers),
+        activation=weights.activation,
         first_token=not any(shares),
-        eps=architecture.embedding_norm.eps,
+        eps=weights.eps,
     )
-    words = (architecture.words.data_ptr(), positions.data_ptr())
-    model: int = functions.model_new(byref(shape), *words, *_norm(architecture.embedding_norm), shares[0])
-    for index, layer in enumerate(architecture.layers):
+    embeddings = (weights.words.ctypes.data, weights.positions.ctypes.data, *_pointers(weights.embedding_norm))
+    model: int | None = functions.model_new(byref(shape), *embeddings, shares[0])
+    if model is None:
+        raise MemoryError("no memory for the model")
+    for index, layer in enumerate(weights.layers):
         if not functions.model_set_layer(model, index, byref(_given(layer, shares[index + 1]))):
             raise MemoryError("no memory for the packed weights of the model")
-    return model
+    norms = [
+        weights.embedding_norm,
+        *(norm for each in weights.layers for norm in (each.attention_norm, each.mlp_norm)),
+    ]
+    return model, [weights.words, weights.positions, *(part for norm in norms for part in (norm.weight, norm.bias))]
 
 
 def _mean_shares(pooling: Pooling, layers: int) -> list[float]:
@@ -86,15 +103,10 @@ def _mean_shares(pooling: Pooling, layers: int) -> list[float]:
     return shares
 
 
-def _given(layer: Layer, mean_share: float) -> Given:
-    linear = [layer.qkv, layer.attention_out, layer.up, layer.down]
-    pointers = [pointer for each in linear for pointer in (_pointer(each.weight), _pointer(each.bias))]
-    return Given(*pointers, *_norm(layer.attention_norm), *_norm(layer.mlp_norm), mean_share)
+def _given(layer: LayerWeights, mean_share: float) -> Given:
+    parts = (layer.qkv, layer.out, layer.up, layer.down, layer.attention_norm, layer.mlp_norm)
+    return Given(*[pointer for part in parts for pointer in _pointers(part)], mean_share)
 
 
-def _norm(norm: Norm | None) -> tuple[int | None, int | None]:
-    return (_pointer(norm.weight), _pointer(norm.bias)) if norm is not None else (None, None)
-
-
-def _pointer(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
+def _pointers(part: Affine) -> tuple[int, int]:
+    return part.weight.ctypes.data, part.bias.ctypes.data

@@ -11,11 +11,12 @@ from models import Checkpoint, ReferenceRuntime, load
 from models.config import POOLINGS, Pooling
 from models.heads import MLPHead
 from models.runtime import PRECISIONS, Precision, Vectors
-from models.runtime.architecture import UnsupportedArchitecture
 from models.runtime.native.chunks import CHUNK_TOKENS, pack
+from models.runtime.native.from_modules import native_runtime
 from models.runtime.native.library import is_built
 from models.runtime.native.processor import computes
 from models.runtime.native.runtime import NativeRuntime
+from models.runtime.unsupported import UnsupportedArchitecture
 from tests.conftest import vocabulary, write_tokenizer
 
 # Lowest cosine to float32 on the random models below; trained models are nearer (docs/performance.md).
@@ -85,7 +86,7 @@ def with_pooling(checkpoint: Checkpoint, pooling: Pooling) -> Checkpoint:
 
 
 def native(checkpoint: Checkpoint, precision: Precision = "float32", threads: int = 2) -> NativeRuntime:
-    return NativeRuntime(checkpoint, precision=usable(precision), threads=threads, reason="a test")
+    return native_runtime(checkpoint, precision=usable(precision), threads=threads, reason="a test")
 
 
 def lowest_cosine(ours: Vectors, theirs: Vectors) -> float:
@@ -172,8 +173,8 @@ def test_the_number_of_threads_changes_no_bit(tmp_path: Path, threads: int) -> N
     [
         ([], "empty"),
         ([[5], []], "no token"),
-        ([[5, 10**6]], "token id"),
-        ([[-1, 5]], "token id"),
+        ([[5, 10**6]], "token ids"),
+        ([[-1, 5]], "token ids"),
         ([[5] * (MAX_TOKENS + 1)], "takes 90"),
     ],
 )
