@@ -1,4 +1,7 @@
-"""Stop the work for a caller who has hung up. ASGI only tells those who keep asking."""
+"""Stop the work for a caller who has hung up. ASGI only tells those who keep asking.
+
+The asking is a task of its own, so it begins only for a request that is not answered at once.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,6 +9,8 @@ from contextlib import asynccontextmanager
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
+
+WATCH_AFTER_S = 0.01
 
 
 @asynccontextmanager
@@ -37,17 +42,23 @@ class _Watch:
         self.left = False
         self._receive = receive
         self._answered = answered
+        self._timer: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
 
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.request" and not message.get("more_body", False):
-            self._watcher = asyncio.create_task(self._wait_for_disconnect())
+            self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_S, self._begin)
         return message
 
     def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
+
+    def _begin(self) -> None:
+        self._watcher = asyncio.create_task(self._wait_for_disconnect())
 
     async def _wait_for_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

@@ -1,11 +1,11 @@
 """Around every request: its id, its deadline, its headers, one log line and its metrics. Pure ASGI."""
 
 import asyncio
+import random
 import re
-import uuid
+from collections.abc import Iterable
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,7 +20,7 @@ CLIENT_CLOSED_REQUEST = 499  # nginx's number for a caller who left; it is logge
 _REFUSALS = {413: "body_too_large", 429: "overloaded", 504: "deadline", CLIENT_CLOSED_REQUEST: "disconnected"}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET_ROUTES = frozenset({"/health", "/livez", "/readyz", "/startedz", "/metrics"})
-_SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ class RequestMiddleware:
             await self.app(scope, receive, send)
             return
         services = services_of(scope)
-        record = scope[RECORD_KEY] = Record(_request_id(scope))
+        record = scope[RECORD_KEY] = Record(request_id(scope["headers"]))
         answer = _Answer(send, record, services.model.fingerprint)
         error = await self._run(scope, receive, answer, services)
         if error is not None and not answer.started:
@@ -50,6 +50,8 @@ class RequestMiddleware:
         try:
             async with asyncio.timeout(timeout_s), cancelled_by_disconnect(receive, answer.is_complete) as watched:
                 await self.app(scope, watched, answer.send)
+        except ServiceError as error:
+            return error
         except ClientDisconnect:
             answer.status = CLIENT_CLOSED_REQUEST
         except asyncio.CancelledError:
@@ -74,7 +76,7 @@ class _Answer:
         self.started = False
         self._complete = False
         self._send = send
-        self._fingerprint = fingerprint
+        self._headers = [(b"x-model-fingerprint", fingerprint.encode()), (b"x-content-type-options", b"nosniff")]
 
     def is_complete(self) -> bool:
         return self._complete
@@ -83,10 +85,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.started = True
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers.update(self.record.headers())
-            headers["x-model-fingerprint"] = self._fingerprint
-            headers["x-content-type-options"] = "nosniff"
+            message["headers"] = [*message["headers"], *self.record.headers(), *self._headers]
         elif not message.get("more_body", False):
             self._complete = True
         await self._send(message)
@@ -99,10 +98,12 @@ def _go_on() -> None:
         task.uncancel()
 
 
-def _request_id(scope: Scope) -> str:
-    """The caller's id where it is safe to log, else a new one."""
-    given = Headers(scope=scope).get("x-request-id", "")
-    return given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The caller's id where it is safe to log, else a new one. It names, and protects nothing: no secret is drawn."""
+    for name, value in headers:
+        if name == b"x-request-id" and _SANE_ID.fullmatch(value):
+            return value.decode()
+    return f"{random.getrandbits(128):032x}"
 
 
 def _report(scope: Scope, services: Services, record: Record, status: int) -> None:
@@ -110,7 +111,7 @@ def _report(scope: Scope, services: Services, record: Record, status: int) -> No
     method = scope["method"] if scope["method"] in _METHODS else "other"
     seconds = record.elapsed()
     _count(services, record, status, seconds)
-    services.metrics.requests.labels(route, method, str(status)).inc()
+    services.metrics.count_request(route, method, status)
     write = log.debug if route in _QUIET_ROUTES else log.info
     write(
         "request",
@@ -128,8 +129,8 @@ def _report(scope: Scope, services: Services, record: Record, status: int) -> No
 def _count(services: Services, record: Record, status: int, seconds: float) -> None:
     metrics = services.metrics
     for stage, spent in record.seconds.items():
-        metrics.seconds.labels(stage).observe(spent)
-    metrics.seconds.labels("total").observe(seconds)
+        metrics.stages[stage].observe(spent)
+    metrics.stages["total"].observe(seconds)
     metrics.tokens.inc(record.tokens)
     metrics.truncated.inc(record.truncated)
     if reason := _REFUSALS.get(status):

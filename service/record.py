@@ -49,25 +49,25 @@ class Record:
         """Seconds since the request arrived."""
         return time.monotonic() - self.started
 
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> list[tuple[bytes, bytes]]:
         """The response headers that report counts and milliseconds; the names are Text Embeddings Inference's."""
-        return {
-            "x-request-id": self.request_id,
-            "x-compute-tokens": str(self.tokens),
-            "x-compute-characters": str(self.characters),
-            "x-truncated": str(self.truncated),
-            "x-total-time": _milliseconds(self.elapsed()),
-            "x-tokenization-time": _milliseconds(self.seconds.get("tokenize", 0.0)),
-            "x-queue-time": _milliseconds(self.seconds.get("queue", 0.0)),
-            "x-inference-time": _milliseconds(self.seconds.get("encode", 0.0)),
-        }
+        return [
+            (b"x-request-id", self.request_id.encode()),
+            (b"x-compute-tokens", b"%d" % self.tokens),
+            (b"x-compute-characters", b"%d" % self.characters),
+            (b"x-truncated", b"%d" % self.truncated),
+            (b"x-total-time", _milliseconds(self.elapsed())),
+            (b"x-tokenization-time", _milliseconds(self.seconds.get("tokenize", 0.0))),
+            (b"x-queue-time", _milliseconds(self.seconds.get("queue", 0.0))),
+            (b"x-inference-time", _milliseconds(self.seconds.get("encode", 0.0))),
+        ]
 
     def _add_time(self, name: str, seconds: float) -> None:
         self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
 
-def _milliseconds(seconds: float) -> str:
-    return f"{seconds * 1000:.2f}"
+def _milliseconds(seconds: float) -> bytes:
+    return b"%.2f" % (seconds * 1000)
 
 
 def record_of(scope: Scope) -> Record:

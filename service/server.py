@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import structlog
 import uvicorn
@@ -33,12 +33,12 @@ def serve(settings: Settings, started: float) -> None:
 
 def serve_app(app: FastAPI, settings: Settings, started: float) -> None:
     """The same with an app that was made before."""
-    configure_logs(settings.log_level)
-    listener = _bind(settings)  # before the model is loaded: a taken port is told at once
+    lines = configure_logs(settings.log_level)
     try:
-        uvloop.run(_run(app, settings, listener, started))
+        with closing(_bind(settings)) as listener:  # before the model is loaded: a taken port is told at once
+            uvloop.run(_run(app, settings, listener, started))
     finally:
-        listener.close()
+        lines.write_out()
 
 
 async def _run(app: FastAPI, settings: Settings, listener: socket.socket, started: float) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
 
 from service.errors import BodyTooLarge, EmptyInput, InvalidInput, WrongMediaType
 from service.services import services_of
@@ -38,26 +40,39 @@ class JsonRequest(Request):
     """A request whose body has been parsed by orjson."""
 
     async def read(self, limit: int) -> None:
-        """Read and parse the body.
+        """Read and parse the body, as `read_json` does."""
+        self._body, self._json = await read_json(self.scope, self.receive, limit)
 
-        Raises BodyTooLarge, EmptyInput, WrongMediaType, and InvalidInput with the position of a syntax error.
-        """
-        self._body = await self._receive_at_most(limit)
-        if not self._body.strip():
-            raise EmptyInput("The body is empty; send a JSON object.")
-        _check_media_type(self.headers.get("content-type", ""))
-        self._json = parse_json(self._body)
 
-    async def _receive_at_most(self, limit: int) -> bytes:
-        declared = self.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > limit:
+async def read_json(scope: Scope, receive: Receive, limit: int) -> tuple[bytes, Any]:
+    """The body and the value in it.
+
+    Raises BodyTooLarge, EmptyInput, WrongMediaType, InvalidInput with the position of a syntax error, and
+    ClientDisconnect.
+    """
+    headers = dict(reversed(scope["headers"]))  # the first one of a name
+    body = await _receive_at_most(receive, headers.get(b"content-length", b""), limit)
+    if not body.strip():
+        raise EmptyInput("The body is empty; send a JSON object.")
+    _check_media_type(headers.get(b"content-type", b"").decode("latin-1"))
+    return body, parse_json(body)
+
+
+async def _receive_at_most(receive: Receive, declared: bytes, limit: int) -> bytes:
+    if declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
             raise _too_large(limit)
-        body = bytearray()
-        async for chunk in self.stream():
-            body += chunk
-            if len(body) > limit:
-                raise _too_large(limit)
-        return bytes(body)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def parse_json(body: bytes) -> Any:

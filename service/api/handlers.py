@@ -1,5 +1,6 @@
 """From an exception to the answer `{"error", "error_type"}`. Nothing the caller sent is repeated."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
@@ -44,10 +45,14 @@ async def _service_error(_request: Request, error: Exception) -> Response:
 
 
 async def _validation_error(_request: Request, error: Exception) -> Response:
-    problems = _as(RequestValidationError, error).errors()
+    return error_response(invalid_input(_as(RequestValidationError, error).errors()))
+
+
+def invalid_input(problems: Sequence[Mapping[str, Any]]) -> InvalidInput:
+    """What pydantic found, in the words that the caller is told."""
     told = "; ".join(_describe(problem) for problem in problems[:MOST_PROBLEMS])
     more = len(problems) - MOST_PROBLEMS
-    return error_response(InvalidInput(f"{told}; and {more} more." if more > 0 else f"{told}."))
+    return InvalidInput(f"{told}; and {more} more." if more > 0 else f"{told}.")
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:
@@ -63,7 +68,7 @@ async def _http_error(_request: Request, error: Exception) -> Response:
     return response
 
 
-def _describe(problem: dict[str, Any]) -> str:
+def _describe(problem: Mapping[str, Any]) -> str:
     """`points.3.vector must be a list, not a string`: the place, what is expected, what was found by type."""
     kind = problem["type"]
     place = _place(problem["loc"])

@@ -167,7 +167,7 @@ class Engine:
 
 def _embedded(rows: Sequence[Row], texts: Sequence[str], timings: Timings) -> Embedded:
     return Embedded(
-        vectors=np.stack([row.vector for row in rows]),
+        vectors=np.array([row.vector for row in rows], dtype=np.float32),
         tokens=[row.tokens for row in rows],
         dropped=[row.dropped for row in rows],
         characters=sum(map(len, texts)),

