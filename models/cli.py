@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import typer
 
 from models.config import Pooling
-from models.errors import CheckpointError, TextError
+from models.cores import usable_cores
+from models.errors import CheckpointError, PrecisionError, TextError
 from models.shipped import SHIPPED
 from models.told import told_in_one_sentence
 
@@ -54,17 +55,25 @@ def embed(
     ] = "sentence",
     normalize: Annotated[bool, typer.Option(help="Scale each vector to length 1.")] = True,
     batch_size: Annotated[int, typer.Option(min=1, help="Sentences encoded at a time.")] = 256,
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16", "int8"],
+        typer.Option(envvar="MCSE_PRECISION", help="Numbers to compute in; auto is what the hardware multiplies fast."),
+    ] = "auto",
+    threads: Annotated[int, typer.Option(min=0, help="Threads of the encoder; 0 is one per usable core.")] = 0,
 ) -> None:
     """Turn a file of sentences into a matrix of vectors."""
-    with told_in_one_sentence(CheckpointError, TextError):
+    with told_in_one_sentence(CheckpointError, PrecisionError, TextError):
         from models.embed import embed_lines
-        from models.loader import load
+        from models.serving import open_to_serve
 
         if not output.parent.is_dir():
             raise FileNotFoundError(f"{output.parent}: there is no such directory to write into")
         lines = (sys.stdin.buffer.read() if str(source) == "-" else source.read_bytes()).splitlines()
+        checkpoint, runtime = open_to_serve(
+            model, pooling=pooling, precision=precision, threads=threads or usable_cores()
+        )
         count, truncated = embed_lines(
-            load(model, pooling=pooling), lines, output, space=space, normalize=normalize, batch_size=batch_size
+            checkpoint.tokenizer, runtime, lines, output, space=space, normalize=normalize, batch_size=batch_size
         )
         note = f"; {truncated} were longer than the model reads and were cut" if truncated else ""
         typer.echo(f"{count} sentences to {output}{note}", err=True)
@@ -94,7 +103,7 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON instead of tables.")] = False,
 ) -> None:
     """Measure what this machine makes of a checkpoint: throughput, latency under load, share of the peak, settings."""
-    with told_in_one_sentence(CheckpointError, TextError):
+    with told_in_one_sentence(CheckpointError, PrecisionError, TextError):
         from models.bench.command import bench as measure
         from models.loader import load
 

@@ -7,16 +7,21 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from models.checkpoint import Checkpoint
 from models.errors import CheckpointError, TextError
 from models.files import replaced_file
-from models.runtime.base import Vectors
-from models.runtime.reference import ReferenceRuntime
-from models.text import Tokenized
+from models.runtime.base import Runtime, Vectors
+from models.text import TextTokenizer, Tokenized
 
 
 def embed_lines(
-    checkpoint: Checkpoint, lines: Sequence[bytes], output: Path, *, space: str, normalize: bool, batch_size: int
+    tokenizer: TextTokenizer,
+    runtime: Runtime,
+    lines: Sequence[bytes],
+    output: Path,
+    *,
+    space: str,
+    normalize: bool,
+    batch_size: int,
 ) -> tuple[int, int]:
     """Encode each line and write the matrix (lines, width) as float32.
 
@@ -27,13 +32,12 @@ def embed_lines(
         TextError: a line is empty, holds no content or is not UTF-8; the message gives its number.
         CheckpointError: `grounded` is asked of a model without a grounding head.
     """
-    if space == "grounded" and checkpoint.grounded_dimension is None:
-        raise CheckpointError(f"{checkpoint.path}: it has no grounding head, so there is no grounded space.")
-    runtime = ReferenceRuntime(checkpoint)
-    tokenized = [_tokenize(checkpoint, number, line) for number, line in enumerate(lines, start=1)]
+    if space == "grounded" and runtime.grounded_dimension is None:
+        raise CheckpointError("The model has no grounding head, so there is no grounded space. Ask for `sentence`.")
+    tokenized = [_tokenize(tokenizer, number, line) for number, line in enumerate(lines, start=1)]
     # Longest first: memory is highest at the start, and batches hold sentences of one length.
     order = sorted(range(len(lines)), key=lambda row: -len(tokenized[row].ids))
-    width = checkpoint.dimension if space == "sentence" else checkpoint.grounded_dimension
+    width = runtime.dimension if space == "sentence" else runtime.grounded_dimension
     vectors = np.empty((len(lines), width or 0), dtype=np.float32)
     starts = range(0, len(order), batch_size)
     for start in track(starts, description="embedding", console=Console(stderr=True)):
@@ -45,16 +49,16 @@ def embed_lines(
     return len(lines), sum(text.dropped > 0 for text in tokenized)
 
 
-def _tokenize(checkpoint: Checkpoint, number: int, line: bytes) -> Tokenized:
+def _tokenize(tokenizer: TextTokenizer, number: int, line: bytes) -> Tokenized:
     try:
-        return checkpoint.tokenizer.encode([line.decode("utf-8")])[0]
+        return tokenizer.encode([line.decode("utf-8")])[0]
     except UnicodeDecodeError as error:
         raise TextError(number - 1, f"line {number}: not UTF-8. Convert the file first.") from error
     except TextError as error:
         raise TextError(number - 1, f"line {number}: {error}") from error
 
 
-def _finish(runtime: ReferenceRuntime, encoded: Vectors, *, space: str, normalize: bool) -> Vectors:
+def _finish(runtime: Runtime, encoded: Vectors, *, space: str, normalize: bool) -> Vectors:
     if space == "grounded":
         return runtime.ground(encoded)  # unit length already
     if normalize:

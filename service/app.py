@@ -9,13 +9,13 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
+from models.cores import usable_cores
 from service import __version__
 from service.api import collections, embed, operations, search
 from service.api.context import ERRORS
 from service.api.direct import Shortcut, direct_routes
 from service.api.docs import add_docs
 from service.api.handlers import add_handlers
-from service.cores import usable_cores
 from service.engine.engine import Engine
 from service.engine.space import Space
 from service.engine.workers import Workers

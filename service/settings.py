@@ -14,8 +14,8 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.config import Pooling
+from models.cores import usable_cores
 from models.shipped import SHIPPED
-from service.cores import usable_cores
 from service.errors import SettingsError
 
 PREFIX = "MCSE_"

@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 import structlog
 
+from models.cores import usable_cores
 from models.files import write_durably
 from service import __version__
-from service.cores import usable_cores
 from service.model import Encoder, ServedModel
 
 BUDGETS = (256, 512, 1024, 2048, 4096, 8192)

@@ -35,7 +35,9 @@ def test_embed_writes_a_row_per_line_in_their_order(tmp_path: Path, tiny_bundle:
     lines = ["a dog", "the cat sits on the big green car in the street", "two people"]
     (tmp_path / "in.txt").write_text("\n".join(lines) + "\n")
     flag = "--normalize" if normalize else "--no-normalize"
-    done = run("embed", tmp_path / "in.txt", "-o", tmp_path / "out.npy", "--model", tiny_bundle, flag)
+    done = run(
+        "embed", tmp_path / "in.txt", "-o", tmp_path / "out.npy", "--model", tiny_bundle, flag, "--precision", "float32"
+    )
     assert done.returncode == 0, done.stderr
     checkpoint = load(tiny_bundle)
     expected = ReferenceRuntime(checkpoint).encode([t.ids for t in checkpoint.tokenizer.encode(lines)])
@@ -69,7 +71,7 @@ def test_embed_goes_through_the_mlp_head_if_asked_and_if_there_is_one(
     tmp_path: Path, tiny_base: Path, tiny_bundle: Path
 ) -> None:
     environment = {**os.environ, "MCSE_POOLING": "cls_mlp"}
-    command = ("embed", "-", "-o", tmp_path / "x.npy", "--no-normalize", "--model")
+    command = ("embed", "-", "-o", tmp_path / "x.npy", "--no-normalize", "--precision", "float32", "--model")
     done = run(*command, tiny_bundle, stdin="a dog\n", environment=environment)
     assert done.returncode == 0, done.stderr
     checkpoint = load(tiny_bundle, pooling="cls_mlp")

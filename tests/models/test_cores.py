@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cores import usable_cores
+from models.cores import usable_cores
 
 
 @pytest.mark.parametrize(
