@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 ROOT = Path(__file__).parents[1]
 
@@ -78,8 +78,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the connection; `next` starts it."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
 
     def next(self) -> None:
         """Send one more, or hang up where there is none."""
@@ -107,6 +106,10 @@ class Connection(asyncio.Protocol):
             self._latencies.append(time.perf_counter() - self._sent)
             self.next()
 
+    def hang_up(self) -> None:
+        """Close at once, whatever is under way."""
+        self._transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """An end that was not ours is a failure."""
         if not self.done.done():
@@ -132,7 +135,11 @@ async def run(job: Job) -> Outcome:
     started = time.perf_counter()
     for connection in connections:
         connection.next()
-    await asyncio.gather(*(connection.done for connection in connections))
+    try:
+        await asyncio.gather(*(connection.done for connection in connections))
+    finally:
+        for connection in connections:
+            connection.hang_up()
     return Outcome(time.perf_counter() - started, latencies)
 
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ class Plan:
     more: Mapping[str, Any] = field(default_factory=dict)
     """What else a request holds."""
     settings: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables; `{model}` is filled in."""
+    """Environment variables; `{model}` and `{threads}` are filled in."""
 
 
 _UVICORN = ("--host", "127.0.0.1", "--port", "{port}", "--log-level", "error", "--no-access-log")
@@ -60,7 +60,7 @@ PLANS: Mapping[str, Plan] = {
         "inputs",
         settings={"SERVED_MODEL": "{model}"},
     ),
-    "mcse": Plan(None, ("-m", "service", *_SERVICE), "/embed", "inputs"),
+    "mcse": Plan(None, ("-m", "service", *_SERVICE), "/embed", "inputs", settings={"MCSE_THREADS": "{threads}"}),
 }
 
 
@@ -71,6 +71,8 @@ class Server:
     plan: Plan
     port: int
     pid: int
+    start_s: float
+    """From the start of the process until it accepted connections."""
 
     def ask(self, texts: Sequence[str], *, connections: int, size: int) -> Outcome:
         """Send all texts, `size` in each request, over so many connections.
@@ -106,8 +108,9 @@ def running(plan: Plan, model: Path, threads: int, settings: Mapping[str, str] |
     python = Path(sys.executable) if plan.environment is None else python_of(plan.environment, Console(stderr=True))
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
-        filled = {"model": str(model), "port": str(port), "folder": folder}
+        filled = {"model": str(model), "port": str(port), "folder": folder, "threads": str(threads)}
         own = {name: value.format(**filled) for name, value in plan.settings.items()}
+        began = time.monotonic()
         process = subprocess.Popen(
             [str(python), *(part.format(**filled) for part in plan.command)],
             cwd=ROOT,
@@ -117,11 +120,13 @@ def running(plan: Plan, model: Path, threads: int, settings: Mapping[str, str] |
             start_new_session=True,
         )
         try:
-            server = Server(plan, port, process.pid)
-            _await(process, server)
+            _await(process, plan, port)
+            server = Server(plan, port, process.pid, time.monotonic() - began)
+            server.ask(["A first sentence."], connections=1, size=1)
             yield server
         finally:
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
@@ -131,15 +136,14 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _await(process: "subprocess.Popen[bytes]", server: Server) -> None:
+def _await(process: "subprocess.Popen[bytes]", plan: Plan, port: int) -> None:
     end = time.monotonic() + _START_WITHIN_S
-    while not listening(server.port):
+    while not listening(port):
         if process.poll() is not None:
-            raise RuntimeError(f"{' '.join(server.plan.command[:2])}: the server ended before it answered")
+            raise RuntimeError(f"{' '.join(plan.command[:2])}: the server ended before it listened")
         if time.monotonic() > end:
-            raise RuntimeError(f"{' '.join(server.plan.command[:2])}: no answer within {_START_WITHIN_S} s")
-        time.sleep(0.1)
-    server.ask(["A first sentence."], connections=1, size=1)
+            raise RuntimeError(f"{' '.join(plan.command[:2])}: it does not listen after {_START_WITHIN_S} s")
+        time.sleep(0.02)
 
 
 def listening(port: int) -> bool:
