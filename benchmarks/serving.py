@@ -6,7 +6,6 @@ The service runs in a process of its own, and so does the client. Sentences are 
 in MCSE_DATA; texts of an exact length are made of common words.
 """
 
-import os
 import random
 import threading
 from collections.abc import Iterator, Sequence
@@ -25,6 +24,7 @@ from benchmarks.peers.texts import draw, of_lengths
 from benchmarks.probe import probe
 from models.bench.tables import Table
 from models.bench.timing import percentile
+from models.cores import usable_cores
 from models.resolve import resolve
 from models.shipped import SHIPPED
 
@@ -45,7 +45,7 @@ def main(
 ) -> None:
     """Start it, load it, watch it."""
     directory = resolve(model)
-    count = threads or len(os.sched_getaffinity(0))
+    count = threads or usable_cores()
     console = Console(stderr=True)
     starts = [start_seconds(directory, count) for _ in track(range(rounds + 1), "starting", console=console)]
     with running(OURS, directory, count) as server:

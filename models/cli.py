@@ -90,8 +90,8 @@ def bench(
         typer.Option(help="What to measure; all compares every precision that this machine has."),
     ] = "all",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of the encoder; as many as the runtime takes where left out.")
-    ] = None,
+        int, typer.Option(min=0, envvar="MCSE_THREADS", help="Threads of the encoder; 0 is one per usable core.")
+    ] = 0,
     seconds: Annotated[float, typer.Option(min=1, help="About how long to measure, after the model is open.")] = 45,
     quick: Annotated[bool, typer.Option("--quick", help="Measure for about 8 seconds: a first look.")] = False,
     source: Annotated[
@@ -110,7 +110,7 @@ def bench(
         measure(
             load(path, pooling=pooling),
             precision=None if precision == "all" else precision,
-            threads=threads,
+            threads=threads or usable_cores(),
             seconds=min(seconds, QUICK_S) if quick else seconds,
             source=source,
             output=output,

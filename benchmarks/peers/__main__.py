@@ -7,11 +7,12 @@ The environments are made at the first run and kept in MCSE_CACHE. Sentences are
 in MCSE_DATA.
 """
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from models.cores import usable_cores
 
 app = typer.Typer(help="mcse beside its peers.", no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -78,7 +79,7 @@ def http(
 
 
 def _threads(asked: int) -> int:
-    return asked or len(os.sched_getaffinity(0))
+    return asked or usable_cores()
 
 
 def _name(model: str) -> str:

@@ -26,7 +26,7 @@ def bench(
     checkpoint: Checkpoint,
     *,
     precision: PrecisionSetting | None,
-    threads: int | None,
+    threads: int,
     seconds: float,
     source: Path | None,
     output: Path,
@@ -37,7 +37,7 @@ def bench(
     Args:
         checkpoint: an opened model.
         precision: one, or None for each.
-        threads: of the encoder; None leaves it to the runtime.
+        threads: of the encoder.
         seconds: about how long to measure.
         source: a file of sentences; None draws some.
         output: a directory, made where it is not there.
@@ -45,6 +45,7 @@ def bench(
 
     Raises:
         TextError: the file holds no sentence, or one without content.
+        PrecisionError: the precision is not to be had here.
         OSError: the file cannot be read, or the directory not be written.
     """
     texts = draw_sentences(_DRAWN, SEED) if source is None else read_lines(source)

@@ -67,9 +67,8 @@ def measure_load(
         most: sentences served together.
         seed: of the arrivals.
     """
-    rate = share * capacity
-    due = due_times(rate, seconds, seed)
+    due = due_times(share * capacity, seconds, seed)
     waited = latencies(serve, texts, due, most, Clock())
     last = max(seconds, *(moment + wait for moment, wait in zip(due, waited, strict=True)))
     p50, p95, p99 = (percentile(waited, level) * 1000 for level in (0.5, 0.95, 0.99))
-    return Load(share, rate, len(due) / last, len(due), p50, p95, p99)
+    return Load(share, len(due) / seconds, len(due) / last, len(due), p50, p95, p99)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import torch
 
+from models.cores import usable_cores
+
 # What matrix kernels are chosen by, in the words of /proc/cpuinfo.
 _TOLD = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimd", "bf16", "i8mm", "sve")
 
@@ -17,7 +19,7 @@ class Machine:
 
     processor: str
     cores: int
-    """That this process may run on; a quota of a container may allow less time than they have."""
+    """That this process may use."""
     memory_gb: float
     instructions: tuple[str, ...]
     gpu: str | None
@@ -31,7 +33,7 @@ class Machine:
         flags = set(facts.get("flags", facts.get("Features", "")).split())
         return cls(
             processor=facts.get("model name") or platform.processor() or platform.machine(),
-            cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            cores=usable_cores(),
             memory_gb=round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
             instructions=tuple(name for name in _TOLD if name in flags),
             gpu=torch.cuda.get_device_name() if torch.cuda.is_available() else None,

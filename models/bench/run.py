@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -18,7 +18,8 @@ from models.bench.stream import Stream
 from models.bench.throughput import compared, measure_budget, measure_cell, measure_path
 from models.bench.timing import repeat
 from models.checkpoint import Checkpoint
-from models.runtime import PRECISIONS, Precision, PrecisionSetting, ReferenceRuntime, Runtime, open_runtime
+from models.errors import PrecisionError
+from models.runtime import PRECISIONS, PrecisionSetting, ReferenceRuntime, Runtime, open_runtime
 from models.runtime.base import Vectors
 
 _SERVED_TOGETHER = 64  # sentences, under load
@@ -34,9 +35,9 @@ class Asked:
     """Where the texts came from, in words."""
     seconds: float
     """About how long it may take, without opening the model."""
+    threads: int
+    """Of the encoder."""
     precisions: tuple[PrecisionSetting, ...] = PRECISIONS
-    threads: int | None = None
-    """Of the encoder; None leaves it to the runtime."""
 
     @property
     def parts(self) -> int:
@@ -52,13 +53,13 @@ class Bench:
     asked: Asked
     advance: Callable[[str], None]
     """Told what comes next."""
-    _peaks: dict[Precision, float | None] = field(default_factory=dict)
 
     def run(self) -> Results:
         """Measure everything.
 
         Raises:
             TextError: a text has no content.
+            PrecisionError: nothing that was asked for is to be had here.
         """
         started = time.perf_counter()
         paths, missing = self._every_path()
@@ -99,29 +100,29 @@ class Bench:
         paths: list[Path] = []
         missing: list[str] = []
         for precision in self.asked.precisions:
-            runtime = self._open(precision)
-            if precision not in ("auto", runtime.precision):
-                missing.append(f"{precision}: {runtime.name} computes in its place ({runtime.reason})")
-            if all(runtime.name != path.runtime for path in paths):
+            try:
+                runtime = self._open(precision)
+            except PrecisionError as error:
+                missing.append(f"{precision}: {error}")
+            else:
                 paths.append(self._path(runtime, reference))
+        if not paths:
+            raise PrecisionError(missing[0].partition(": ")[2])
         return paths, missing
 
     def _path(self, runtime: Runtime, reference: Vectors) -> Path:
+        """The peak is measured before and after, and the higher counts: a core that others use now hides it."""
         self.advance(f"{runtime.name}, {runtime.threads} threads")
-        return measure_path(
-            runtime,
-            self._stream,
-            Cost.of(self.checkpoint),
-            reference=reference,
-            peak=self._peak(runtime),
-            seconds=self._plan.path_s,
+        before = self._peak(runtime)
+        path = measure_path(
+            runtime, self._stream, Cost.of(self.checkpoint), reference=reference, seconds=self._plan.path_s
         )
+        peaks = [peak for peak in (before, self._peak(runtime)) if peak is not None]
+        return replace(path, peak_flops_per_s=max(peaks, default=None))
 
     def _peak(self, runtime: Runtime) -> float | None:
-        if runtime.precision not in self._peaks:
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-            self._peaks[runtime.precision] = matrix_peak(runtime.precision, runtime.threads, self._plan.peak_s, device)
-        return self._peaks[runtime.precision]
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return matrix_peak(runtime.precision, runtime.threads, self._plan.peak_s / 2, device)
 
     def _cells(self, runtime: Runtime, tokens_per_s: float) -> tuple[Cell, ...]:
         self.advance("batch sizes and lengths")

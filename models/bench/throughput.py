@@ -15,17 +15,14 @@ _COMPARED = 64  # sentences whose vectors are held against the reference's
 _PATIENCE = 4.0  # a cell that would take so many times its share of the time is left out
 
 
-def measure_path(
-    runtime: Runtime, stream: Stream, cost: Cost, *, reference: Vectors, peak: float | None, seconds: float
-) -> Path:
-    """One runtime on the stream, with its share of the peak and its distance from the reference.
+def measure_path(runtime: Runtime, stream: Stream, cost: Cost, *, reference: Vectors, seconds: float) -> Path:
+    """One runtime on the stream, with its distance from the reference; the peak is not known here.
 
     Args:
         runtime: what to measure.
         stream: its sentences.
         cost: the architecture's.
         reference: (n, dimension) float32 vectors of the first n sentences.
-        peak: operations a second of the machine.
         seconds: about how long it may take.
     """
     took = repeat(lambda: encode_all(runtime, stream.batches(_BUDGET)), 0.8 * seconds).middle
@@ -40,7 +37,7 @@ def measure_path(
         sentences_per_s=len(stream.ids) / took,
         tokens_per_s=sum(stream.lengths) / took,
         flops_per_s=cost.batch(stream.lengths) / took,
-        peak_flops_per_s=peak,
+        peak_flops_per_s=None,
         single_ms=single * 1000,
         cosine_min=float(close.min()),
         cosine_mean=float(close.mean()),

@@ -1,5 +1,6 @@
 """The command as a user runs it, on the tiny model."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -8,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from models.bench.run import Asked, Bench
+from models.errors import PrecisionError
+from models.loader import load
+from models.runtime import select
 
 PARTS = {"machine", "model", "paths", "cells", "budgets", "threads", "loads", "advice", "chosen", "capacity_per_s"}
 
@@ -65,3 +71,18 @@ def test_what_cannot_be_measured_is_told_in_a_sentence(tmp_path: Path, tiny_bund
     assert "none.txt" in done.stderr
     assert "Traceback" not in done.stderr
     assert run(tmp_path, "-o", tmp_path).returncode == 1
+
+
+def test_a_precision_that_is_not_to_be_had_is_left_out_of_all_and_told_alone(
+    tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a processor without our kernels int8 has no path."""
+    told: list[str] = []
+    monkeypatch.setattr(select, "lacking", "this processor is too old: {}".format)
+    asked = Asked(texts=["a dog", "two people"], source="here", seconds=0.1, precisions=("float32", "int8"), threads=1)
+    results = Bench(load(tiny_bundle), asked, told.append).run()
+    assert [path.precision for path in results.paths] == ["float32"]
+    assert len(told) <= asked.parts
+    assert [line.partition(":")[0] for line in results.missing] == ["int8"]
+    with pytest.raises(PrecisionError, match="too old"):
+        Bench(load(tiny_bundle), dataclasses.replace(asked, precisions=("int8",)), told.append).run()

@@ -62,6 +62,6 @@ def test_arrivals_come_at_the_asked_rate_and_are_the_same_for_a_seed() -> None:
 
 def test_the_offered_rate_is_the_share_of_the_capacity() -> None:
     load = measure_load(len, ["a"], share=0.5, capacity=400.0, seconds=0.25, most=8, seed=1)
-    assert load.offered_per_s == 200.0
-    assert load.served_per_s <= load.sentences / 0.25
+    assert 100 < load.offered_per_s < 300
+    assert load.offered_per_s == load.sentences / 0.25 >= load.served_per_s
     assert 0 <= load.p50_ms <= load.p95_ms <= load.p99_ms < 1000
