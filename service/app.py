@@ -50,6 +50,7 @@ def create_app(settings: Settings, *, checkpoint: ServedModel | None = None, run
         try:
             services.metrics.announce_routes(_routes(ROUTERS))
             app.openapi()  # FastAPI finishes its routes at their first use, which would hold the first callers up
+            app.middleware_stack = app.build_middleware_stack()  # likewise
             await _warm_up(services)
             app.state.services = replace(services, threads=await _threads(services))
             yield

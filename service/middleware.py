@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
 
 from service.api.answers import error_response
 from service.disconnect import cancelled_by_disconnect
@@ -30,6 +31,7 @@ class RequestMiddleware:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self._log = log.bind()  # once: to find the logger takes longer than to write
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run one request."""
@@ -42,7 +44,7 @@ class RequestMiddleware:
         error = await self._run(scope, receive, answer, services)
         if error is not None and not answer.started:
             await error_response(error)(scope, receive, answer.send)
-        _report(scope, services, record, answer.status)
+        _report(self._log, scope, services, record, answer.status)
 
     async def _run(self, scope: Scope, receive: Receive, answer: "_Answer", services: Services) -> ServiceError | None:
         """Run the app; returns the error that is still to be answered."""
@@ -62,7 +64,7 @@ class RequestMiddleware:
         except TimeoutError:
             return DeadlineExceeded(f"The answer was not ready within {timeout_s:g} seconds.")
         except Exception as error:  # HTTP border: the caller gets a 500, the operator this line
-            log.error("request_failed", request_id=answer.record.request_id, **describe(error))
+            self._log.error("request_failed", request_id=answer.record.request_id, **describe(error))
             return ServiceError("Something went wrong inside the service; the request id is in its log.")
         return None
 
@@ -106,7 +108,7 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return f"{random.getrandbits(128):032x}"
 
 
-def _report(scope: Scope, services: Services, record: Record, status: int) -> None:
+def _report(log: FilteringBoundLogger, scope: Scope, services: Services, record: Record, status: int) -> None:
     route = _route(scope)
     method = scope["method"] if scope["method"] in _METHODS else "other"
     seconds = record.elapsed()

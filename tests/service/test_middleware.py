@@ -9,8 +9,8 @@ Start = Callable[..., httpx.Client]
 
 
 def test_an_unexpected_error_is_a_500_in_our_shape_and_a_line_with_its_place(start: Start) -> None:
-    client = start()
     structlog.reset_defaults()
+    client = start()
 
     def broken() -> Any:
         raise KeyError("canary")

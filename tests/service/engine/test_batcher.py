@@ -242,3 +242,153 @@ def test_close_finishes_what_waits_and_refuses_the_rest() -> None:
         assert not batcher.healthy()
 
     asyncio.run(scenario())
+
+
+def test_equal_items_are_run_once_and_answered_everywhere() -> None:
+    async def scenario() -> None:
+        work, seen = Work(), list[Batch]()
+        async with running(work, observe=seen.append) as batcher:
+            first = await busy(batcher, work)
+            rest = await submitted(batcher, ["a", "b", "a"], ["b"], ["busy"])
+            work.gate.set()
+            answers = await asyncio.gather(*rest)
+            await first
+        assert work.batches == [["busy"], ["b", "a"]]
+        assert [getattr(answer, "results", None) for answer in answers] == [["A", "B", "A"], ["B"], ["BUSY"]]
+        assert [(batch.items, batch.answered) for batch in seen] == [(1, 2), (2, 4)]
+
+    asyncio.run(scenario())
+
+
+def test_who_shares_an_item_with_a_caller_who_left_is_answered() -> None:
+    async def scenario() -> None:
+        work = Work()
+        async with running(work) as batcher:
+            first = await busy(batcher, work)
+            leaves, stays = await submitted(batcher, ["shared", "alone"], ["shared"])
+            leaves.cancel()
+            await asyncio.gather(leaves, return_exceptions=True)
+            work.gate.set()
+            await asyncio.gather(first, stays)
+        assert work.batches == [["busy"], ["shared"]]
+
+    asyncio.run(scenario())
+
+
+def test_a_shared_item_that_fails_fails_everybody_who_sent_it_at_their_position() -> None:
+    async def scenario() -> None:
+        work = Work()
+        async with running(work) as batcher:
+            first = await busy(batcher, work)
+            rest = await submitted(batcher, ["poison"], ["fine", "poison"], ["fine"])
+            work.gate.set()
+            one, other, good = await asyncio.gather(*rest, return_exceptions=True)
+            await first
+        assert isinstance(one, ItemFailedError)
+        assert isinstance(other, ItemFailedError)
+        assert (one.position, other.position) == (0, 1)
+        assert getattr(good, "results", None) == ["FINE"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("parts", [["refused"], ["good", "refused", "good"]], ids=["small", "large"])
+def test_what_preparing_refuses_comes_through_and_is_not_run(parts: list[str]) -> None:
+    async def scenario() -> None:
+        work = Work()
+        async with running(work) as batcher:
+            with pytest.raises(InvalidInput):
+                await batcher.submit(parts)
+            assert (await batcher.submit(["next"])).results == ["NEXT"]
+        assert work.batches == [["next"]]
+
+    asyncio.run(scenario())
+
+
+def test_a_large_request_neither_starves_small_ones_nor_is_starved() -> None:
+    """Small ones keep coming while a large one waits: each is answered within two batches, and the large one ends."""
+
+    async def scenario() -> None:
+        def work(items: Sequence[str]) -> list[str]:
+            time.sleep(0.002)
+            return list(items)
+
+        async with running(work, budget=80) as batcher:
+            large = asyncio.create_task(batcher.submit([f"large{i:05d}" for i in range(2000)]))
+            worst, number = 0.0, 0
+            while not large.done():
+                started = time.monotonic()
+                await batcher.submit([f"small{number:05d}"])
+                worst, number = max(worst, time.monotonic() - started), number + 1
+            assert (await large).results[-1] == "large01999"
+        assert number > 100, "small ones were answered all the time"
+        assert worst < 0.25, f"one of {number} took {worst:.3f} s"
+
+    asyncio.run(scenario())
+
+
+def test_a_single_request_of_an_idle_batcher_wakes_one_thread_only() -> None:
+    async def scenario() -> None:
+        prepared_by = list[str]()
+
+        def prepare(part: str) -> list[str]:
+            prepared_by.append(threading.current_thread().name)
+            return [part]
+
+        batcher: Words = Batcher(prepare, list, size=len, budget=10)
+        for word in ("a", "b", "c"):
+            await asyncio.sleep(0.01)
+            await batcher.submit([word])
+        await batcher.submit(["d", "e"])
+        await asyncio.to_thread(batcher.close)
+        assert prepared_by == ["compute", "compute", "compute", "prepare", "prepare"]
+
+    asyncio.run(scenario())
+
+
+def test_the_next_requests_are_prepared_while_a_batch_runs() -> None:
+    async def scenario() -> None:
+        work = Work()
+        async with running(work) as batcher:
+            first = await busy(batcher, work)
+            second = asyncio.create_task(batcher.submit(["next"]))
+            await asyncio.sleep(0)
+            await asyncio.wait_for(batcher_has_prepared(batcher), 5)
+            assert not first.done()
+            work.gate.set()
+            await asyncio.gather(first, second)
+
+    asyncio.run(scenario())
+
+
+def test_a_function_runs_on_the_compute_thread_and_its_errors_come_through() -> None:
+    async def scenario() -> None:
+        async with running(Work()) as batcher:
+            assert await batcher.run(lambda: threading.current_thread().name) == "compute"
+            with pytest.raises(ZeroDivisionError):
+                await batcher.run(lambda: 1 // 0)
+            assert batcher.healthy()
+        with pytest.raises(Unavailable):
+            await batcher.run(int)
+
+    asyncio.run(scenario())
+
+
+def test_close_finishes_what_is_not_prepared_yet() -> None:
+    async def scenario() -> None:
+        gate = threading.Event()
+
+        def prepare(part: str) -> list[str]:
+            gate.wait(5)
+            return [part]
+
+        batcher: Words = Batcher(prepare, list, size=len, budget=10)
+        waiting = [asyncio.create_task(batcher.submit([word, word + "x"])) for word in ("a", "b")]
+        await asyncio.sleep(0.02)
+        closing = asyncio.create_task(asyncio.to_thread(batcher.close))
+        await asyncio.sleep(0.02)
+        gate.set()
+        assert [done.results for done in await asyncio.gather(*waiting)] == [["a", "ax"], ["b", "bx"]]
+        await closing
+
+    asyncio.run(scenario())

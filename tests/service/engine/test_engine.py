@@ -1,12 +1,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from service.engine.engine import Engine
+from service.engine.budget import Budget
+from service.engine.engine import Embedded, Engine
+from service.engine.space import Space
 from service.errors import EmptyInput, EncodeFailed, InvalidInput, Overloaded
 from service.model import ServedModel
 from service.settings import Settings
@@ -126,3 +129,85 @@ def test_a_wrong_shape_counts_as_a_failure(checkpoint: ServedModel, encoder: Any
                 await engine.embed(["a"])
 
     asyncio.run(scenario())
+
+
+def test_equal_texts_are_encoded_once_in_each_space(checkpoint: ServedModel, encoder: Any) -> None:
+    async def scenario() -> None:
+        async with running(checkpoint, encoder) as engine:
+            done = await engine.embed(["a b", "c", "a b"])
+            await engine.embed(["a b"], space="grounded")
+        np.testing.assert_array_equal(done.vectors[0], done.vectors[2])
+        assert done.tokens == [4, 3, 4]
+        assert [len(batch) for batch in encoder.batches] == [2, 1]
+
+    asyncio.run(scenario())
+
+
+def same(one: Embedded, other: Embedded) -> None:
+    np.testing.assert_array_equal(one.vectors, other.vectors)
+    assert (one.tokens, one.dropped, one.characters) == (other.tokens, other.dropped, other.characters)
+
+
+@pytest.mark.parametrize("space", ["sentence", "grounded"])
+def test_answers_are_the_same_with_the_cache_and_without(checkpoint: ServedModel, encoder: Any, space: Space) -> None:
+    requests = [["a b", "c"], ["c", "d " * 20, "a b"], ["d " * 20], ["a b", "c", "d " * 20, "e"]]
+
+    async def answers(megabytes: int) -> list[Embedded]:
+        async with running(checkpoint, encoder, vector_cache_mb=megabytes) as engine:
+            return [await engine.embed(texts, space=space) for texts in requests]
+
+    for one, other in zip(asyncio.run(answers(0)), asyncio.run(answers(1)), strict=True):
+        same(one, other)
+    encoded = [ids for batch in encoder.batches for ids in batch]
+    assert len(encoded) == 10 + 4, "with the cache each text was encoded once"
+
+
+def test_the_cache_keeps_the_spaces_apart(checkpoint: ServedModel, encoder: Any) -> None:
+    async def scenario() -> None:
+        async with running(checkpoint, encoder, vector_cache_mb=1) as engine:
+            assert (await engine.embed(["a"])).vectors.shape == (1, 16)
+            assert (await engine.embed(["a"], space="grounded")).vectors.shape == (1, 8)
+
+    asyncio.run(scenario())
+
+
+def test_a_known_text_needs_no_permit_and_no_thread(checkpoint: ServedModel, encoder: Any) -> None:
+    async def scenario() -> None:
+        async with running(checkpoint, encoder, vector_cache_mb=1) as engine:
+            await engine.embed(["a"])
+            with engine.admission.admit(64):
+                done = await engine.embed(["a"])
+        assert len(encoder.batches) == 1
+        assert done.timings.encode == 0
+
+    asyncio.run(scenario())
+
+
+def test_errors_name_the_same_position_with_the_cache(checkpoint: ServedModel, encoder: Any) -> None:
+    long = "w " * 20
+
+    async def scenario() -> None:
+        async with running(checkpoint, encoder, vector_cache_mb=1) as engine:
+            await engine.embed(["a", long])
+            with pytest.raises(InvalidInput, match="position 1 has 22 tokens"):
+                await engine.embed(["a", long, long + "x"], truncate=False)
+            with pytest.raises(InvalidInput, match="position 1 cannot be embedded"):
+                await engine.embed(["a", " "])
+            with pytest.raises(EncodeFailed, match="position 2"):
+                await engine.embed(["a", "b", "poison"])
+
+    asyncio.run(scenario())
+
+
+def test_the_budget_is_measured_once_and_then_remembered(tmp_path: Path, checkpoint: ServedModel, encoder: Any) -> None:
+    async def tuned() -> Budget:
+        async with running(checkpoint, encoder, max_batch_tokens=0) as engine:
+            await engine.tune(tmp_path)
+            return engine.budget
+
+    measured = asyncio.run(tuned())
+    count = len(encoder.batches)
+    remembered = asyncio.run(tuned())
+    assert (measured.source, remembered.source) == ("measured", "remembered")
+    assert measured.tokens == remembered.tokens
+    assert len(encoder.batches) == count
