@@ -21,7 +21,7 @@ from service.errors import SettingsError
 PREFIX = "MCSE_"
 FOREIGN_VARIABLES = frozenset({"MCSE_DATA", "MCSE_CACHE"})  # read by training and evaluation
 
-# As in models.runtime, which is too heavy to import for `--help`; a test compares them.
+# As in models.runtime, which loads NumPy before its threads are limited; a test compares them.
 PrecisionSetting = Literal["auto", "float32", "bfloat16", "int8"]
 Device = Literal["auto", "cpu", "cuda"]
 LogLevel = Literal["debug", "info", "warning", "error"]

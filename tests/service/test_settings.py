@@ -1,11 +1,14 @@
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
+from models import runtime as runtimes
 from models.config import POOLINGS
 from models.shipped import SHIPPED
+from service import settings as settings_module
 from service.errors import SettingsError
 from service.settings import Settings, load_settings
 
@@ -83,6 +86,11 @@ def test_the_hits_of_one_query_must_fit_those_of_a_search() -> None:
     with pytest.raises(SettingsError, match="MCSE_MAX_HITS: must be at least 2000, which is MCSE_MAX_LIMIT"):
         load_settings(max_limit=2000)
     assert load_settings(max_limit=2000, max_hits=2000).max_hits == 2000
+
+
+def test_precisions_and_devices_are_those_of_the_runtimes() -> None:
+    assert get_args(settings_module.Device) == get_args(runtimes.Device)
+    assert set(get_args(settings_module.PrecisionSetting)) == {"auto", *runtimes.PRECISIONS}
 
 
 def test_settings_are_frozen() -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -60,6 +61,39 @@ def test_info_names_the_model_and_every_limit(client: httpx.Client) -> None:
     assert info["limits"]["items"] == 128
     assert (info["limits"]["hits"], info["limits"]["metadata_bytes"]) == (1280, 16_384)
     assert all(value for value in info["limits"].values())
+
+
+def test_info_tells_how_it_is_computed(client: httpx.Client) -> None:
+    info = client.get("/info").json()
+    assert info["runtime"] == {"name": "stub-float32", "precision": "float32", "reason": "it is a stub", "threads": 1}
+    assert set(info["threads"]) == {"cores", "encoder", "openmp", "blas", "faiss", "tokenizers"}
+    assert (info["threads"]["encoder"], info["threads"]["faiss"]) == (1, 1)
+    assert info["batching"] == {"tokens": 4096, "source": "set", "tokens_per_s": {}}
+
+
+def test_the_batch_size_is_tried_out_at_the_first_start(start: Start, tmp_path: Path) -> None:
+    info = start(max_batch_tokens=0).get("/info").json()
+    assert info["batching"]["source"] == "measured"
+    assert info["limits"]["batch_tokens"] == info["batching"]["tokens"] > 0
+    assert str(info["batching"]["tokens"]) in info["batching"]["tokens_per_s"]
+    assert (tmp_path / "data" / "batch_tokens.json").is_file()
+
+
+def test_metrics_count_shared_and_known_texts(start: Start) -> None:
+    client = start(vector_cache_mb=1)
+    client.post("/embed", json={"inputs": ["x", "x", "y"]})
+    client.post("/embed", json={"inputs": ["x", "z"]})
+    text = client.get("/metrics").text
+    for line in (  # the start has embedded one text in both spaces
+        "mcse_shared_texts_total 1.0",
+        "mcse_vector_cache_hits_total 1.0",
+        "mcse_vector_cache_misses_total 6.0",
+        "mcse_vector_cache_evictions_total 0.0",
+        "mcse_vector_cache_bytes 2848.0",
+        "mcse_batch_budget_tokens 4096.0",
+        "mcse_tokens_total 15.0",
+    ):
+        assert line in text, line
 
 
 def test_metrics_show_zeros_before_the_first_request(start: Start) -> None:

@@ -8,8 +8,12 @@ def test_a_ring_before_the_wait_is_heard_once() -> None:
     bell.ring()
     bell.ring()
     bell.wait()
-    waiter = threading.Thread(target=lambda: (bell.wait(), heard.set()), daemon=True)
-    waiter.start()
+
+    def listen() -> None:
+        bell.wait()
+        heard.set()
+
+    threading.Thread(target=listen, daemon=True).start()
     assert not heard.wait(0.05)
     bell.ring()
     assert heard.wait(5)

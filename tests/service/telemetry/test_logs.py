@@ -1,3 +1,5 @@
+import asyncio
+import io
 import json
 import logging
 import time
@@ -8,7 +10,7 @@ import httpx
 import pytest
 import structlog
 
-from service.telemetry.logs import configure_logs, describe
+from service.telemetry.logs import WRITE_AFTER_S, Lines, configure_logs, describe
 
 Start = Callable[..., httpx.Client]
 CANARY = "canary-91c2"
@@ -90,3 +92,60 @@ def test_no_text_of_a_caller_reaches_the_logs_at_debug(capfd: pytest.CaptureFixt
     assert {line["event"] for line in written} >= {"request", "encode_failed"}
     assert CANARY not in json.dumps(written)
     assert "canary-in-exception" not in json.dumps(written)
+
+
+class Stream(io.StringIO):
+    """Counts how often it is written to."""
+
+    writes = 0
+
+    def write(self, text: str) -> int:
+        self.writes += 1
+        return super().write(text)
+
+
+def test_lines_of_an_event_loop_are_written_together_and_soon() -> None:
+    stream = Stream()
+    lines = Lines(stream)
+
+    async def scenario() -> None:
+        for number in range(100):
+            lines.write(f"{number}\n")
+            lines.flush()
+        assert stream.getvalue() == ""
+        await asyncio.sleep(WRITE_AFTER_S * 3)
+
+    for _ in range(2):  # a second loop has its own timer
+        asyncio.run(scenario())
+        assert stream.getvalue().splitlines() == [str(number) for number in range(100)]
+        assert stream.writes == 1
+        stream.truncate(0)
+        stream.seek(0)
+        stream.writes = 0
+
+
+def test_off_the_loop_a_line_is_written_at_once_after_those_that_came_before() -> None:
+    stream = Stream()
+    lines = Lines(stream)
+
+    async def scenario() -> None:
+        lines.write("first\n")
+        lines.flush()
+        await asyncio.to_thread(print, "second", file=lines, flush=True)
+        assert stream.getvalue() == "first\nsecond\n"
+
+    asyncio.run(scenario())
+
+
+def test_what_a_loop_leaves_behind_is_written_at_the_end() -> None:
+    stream = Stream()
+    lines = Lines(stream)
+
+    async def scenario() -> None:
+        lines.write("last\n")
+        lines.flush()
+
+    asyncio.run(scenario())
+    assert stream.getvalue() == ""
+    lines.write_out()
+    assert stream.getvalue() == "last\n"

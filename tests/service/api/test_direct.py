@@ -1,0 +1,89 @@
+"""The direct way and FastAPI's own give the same answers; here FastAPI's is taken by a path that only it knows."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from service.api.direct import direct_routes
+from service.app import ROUTERS, create_app
+from service.model import Encoder, ServedModel
+from service.settings import Settings
+
+BODIES: list[Any] = [
+    {"inputs": "a dog"},
+    {"inputs": ["a", "b"], "dimensions": 3, "details": True},
+    {"inputs": []},
+    {"inputs": 5},
+    {"inputs": ["a", None]},
+    {"inputs": "a", "unknown": 1},
+    {"inputs": "a", "dimensions": 99},
+    {"inputs": ["a", "poison"]},
+    {"queries": ["a"], "keys": ["b", "a"]},
+    {"texts": ["a"]},
+    {"query": "a", "limit": 0},
+    {},
+    [],
+    "a",
+]
+
+
+def test_the_routes_that_take_a_body_alone_are_direct() -> None:
+    assert set(direct_routes(ROUTERS)) == {("POST", f"/{name}") for name in ("embed", "similarity", "index", "search")}
+
+
+@pytest.fixture
+def by_fastapi(tmp_path: Path, checkpoint: ServedModel, encoder: Encoder) -> Iterator[httpx.Client]:
+    """A server of the same app without the shortcut before it."""
+    settings = Settings(data_dir=tmp_path / "other", threads=1, max_batch_tokens=4096)
+    app = create_app(settings, checkpoint=checkpoint, runtime=encoder)
+    app.build_middleware_stack = super(type(app), app).build_middleware_stack  # type: ignore[method-assign]
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.mark.parametrize("path", ["/embed", "/similarity", "/index", "/search"])
+def test_they_answer_as_fastapi_would(client: httpx.Client, by_fastapi: httpx.Client, path: str) -> None:
+    for body in BODIES:
+        direct, other = client.post(path, json=body), by_fastapi.post(path, json=body)
+        assert direct.status_code == other.status_code, body
+        assert direct.headers.keys() == other.headers.keys()
+        one, two = direct.json(), other.json()
+        if isinstance(one, dict):
+            for varies in ("ids", "took_ms"):
+                one.pop(varies, None), two.pop(varies, None)
+        assert one == two, body
+
+
+def test_other_methods_and_spellings_go_to_fastapi(client: httpx.Client) -> None:
+    assert client.get("/embed").status_code == 405
+    assert client.post("/embed/", json={"inputs": "a"}).status_code == 404
+    assert client.post("/embed?x=1", json={"inputs": "a"}).status_code == 200
+
+
+def test_a_request_passes_the_middleware_once(client: httpx.Client) -> None:
+    before = client.get("/metrics").text
+    client.post("/embed", json={"inputs": "a"})
+    after = client.get("/metrics").text
+    series = 'mcse_requests_total{method="POST",route="/embed",status="200"} '
+
+    def count(text: str) -> float:
+        return float(text.partition(series)[2].partition("\n")[0])
+
+    assert count(after) == count(before) + 1
