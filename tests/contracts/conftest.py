@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -15,11 +16,24 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def shipped_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    folder = tmp_path_factory.mktemp("shipped-server")
+    """With nothing but defaults: in the precision that suits this processor."""
+    with _serving(tmp_path_factory.mktemp("shipped-server")) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def exact_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """In float32, to be compared with training."""
+    with _serving(tmp_path_factory.mktemp("exact-server"), "--precision", "float32") as client:
+        yield client
+
+
+@contextmanager
+def _serving(folder: Path, *flags: str) -> Iterator[httpx.Client]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MCSE_")}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "service", "--port", "0", "--data-dir", str(folder / "data")],
+            [sys.executable, "-m", "service", "--port", "0", "--data-dir", str(folder / "data"), *flags],
             cwd=ROOT,
             env={**environment, "PYTHONUNBUFFERED": "1"},
             stdout=log,

@@ -48,7 +48,7 @@ def over_http(client: httpx.Client, texts: Sequence[str], *, normalize: bool = T
 
 @contextmanager
 def running(settings: Settings) -> Iterator[httpx.Client]:
-    """The service with the checkpoint that the settings name."""
+    """The service with the checkpoint that the settings name, which ask for float32."""
     with serve(settings, *open_model(settings)) as client:
         yield client
 
@@ -74,9 +74,9 @@ def by_transformers(bundle: Path, pooling: Pooling) -> np.ndarray:
 
 @pytest.mark.parametrize("normalize", [True, False])
 def test_they_equal_those_of_sentence_transformers_and_of_the_training_code(
-    shipped_server: httpx.Client, normalize: bool
+    exact_server: httpx.Client, normalize: bool
 ) -> None:
-    served = over_http(shipped_server, TEXTS, normalize=normalize)
+    served = over_http(exact_server, TEXTS, normalize=normalize)
     peer = SentenceTransformer(str(SHIPPED), device="cpu").encode(TEXTS, normalize_embeddings=normalize)
     np.testing.assert_allclose(served, peer, atol=1e-5)
     checkpoint = load(SHIPPED)
@@ -86,8 +86,8 @@ def test_they_equal_those_of_sentence_transformers_and_of_the_training_code(
     np.testing.assert_allclose(served, trained, atol=1e-5)
 
 
-def test_the_grounded_space_is_the_grounding_heads(shipped_server: httpx.Client) -> None:
-    answer = shipped_server.post("/embed", json={"inputs": TEXTS, "space": "grounded"})
+def test_the_grounded_space_is_the_grounding_heads(exact_server: httpx.Client) -> None:
+    answer = exact_server.post("/embed", json={"inputs": TEXTS, "space": "grounded"})
     checkpoint = load(SHIPPED)
     trained = Evaluator(checkpoint.model, checkpoint.tokenizer, Path()).encode(TEXTS)
     assert checkpoint.model.grounding is not None
@@ -110,7 +110,7 @@ def test_a_checkpoint_of_any_pooling_gives_the_same_vectors_in_every_world(
     peer = SentenceTransformer(str(bundle), device="cpu").encode(WORDED)
     np.testing.assert_allclose(peer, trained, atol=1e-5)
     np.testing.assert_allclose(by_transformers(bundle, pooling), trained, atol=1e-5)
-    with running(Settings(data_dir=tmp_path, model=str(bundle), threads=1)) as client:
+    with running(Settings(data_dir=tmp_path, model=str(bundle), threads=1, precision="float32")) as client:
         assert client.get("/info").json()["model"]["pooling"] == pooling
         np.testing.assert_allclose(over_http(client, WORDED, normalize=False), trained, atol=1e-5)
     checkpoint = load(bundle)
@@ -127,7 +127,9 @@ def test_the_service_reads_a_checkpoint_with_the_pooling_it_is_told(
 ) -> None:
     save_bundle(tmp_path / "mean", pooled_model("mean"), tokenizer_from=tiny_base, card={}, readme="")
     trained = Evaluator(pooled_model(pooling), load(tmp_path / "mean").tokenizer, Path()).encode(WORDED)
-    with running(Settings(data_dir=tmp_path, model=str(tmp_path / "mean"), pooling=pooling, threads=1)) as client:
+    with running(
+        Settings(data_dir=tmp_path, model=str(tmp_path / "mean"), pooling=pooling, threads=1, precision="float32")
+    ) as client:
         np.testing.assert_allclose(over_http(client, WORDED, normalize=False), trained, atol=1e-5)
 
 
