@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from fastapi import APIRouter, Response
 
-from service.api.answers import json_response
+from service.api.answers import json_response, numbers
 from service.api.body import JsonRoute
 from service.api.context import Current, Running, embed, require_at_most
 from service.api.schemas import EmbedDetails, EmbedRequest, SimilarityRequest
@@ -23,13 +23,13 @@ async def embed_texts(body: EmbedRequest, services: Running, record: Current) ->
     embedded = await embed(services, record, body.inputs, space=body.space, truncate=body.truncate)
     vectors = shape_vectors(embedded.vectors, dimensions=body.dimensions, normalize=body.normalize)
     if not body.details:
-        return json_response(vectors)
+        return json_response(await numbers(vectors))
     return json_response(
         {
             "model": services.model.name,
             "space": body.space,
             "dimensions": vectors.shape[1],
-            "embeddings": vectors,
+            "embeddings": await numbers(vectors),
             **_lengths(embedded),
         }
     )
@@ -46,7 +46,7 @@ async def similarity(body: SimilarityRequest, services: Running, record: Current
     embedded = await embed(services, record, texts, space=body.space, truncate=body.truncate)
     vectors = unit(embedded.vectors)
     cosines = np.clip(vectors[: len(rows)] @ vectors[len(rows) :].T, -1.0, 1.0)  # (rows, columns)
-    return json_response(cosines if body.inputs is None else cosines[0])
+    return json_response(await numbers(cosines if body.inputs is None else cosines[0]))
 
 
 def _sides(body: SimilarityRequest) -> tuple[list[str], list[str]]:
