@@ -19,7 +19,7 @@ _OF_FIRST_TOKEN: tuple[Pooling, ...] = ("cls", "cls_mlp")
 
 _DTYPES: Mapping[Precision, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
-# On a processor 512 to 4096 differ by 3 %; a GPU wants much to do at once.
+# On a processor 512 to 4096 differ by less than 4 %; a GPU wants much to do at once.
 _PACK_TOKENS = {"cpu": 2048, "cuda": 32768}
 
 
