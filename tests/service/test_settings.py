@@ -120,6 +120,6 @@ def test_the_limits_of_the_guide_are_the_settings() -> None:
 
 def test_the_settings_of_speed_in_the_guide_have_their_defaults() -> None:
     guide = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| `MCSE_(\w+)` \| `(\w+)` \|", guide, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `MCSE_(\w+)=(\w+)` \|", guide, re.MULTILINE))
     assert set(rows) == {"PRECISION", "DEVICE", "THREADS", "MAX_BATCH_TOKENS", "VECTOR_CACHE_MB"}
     assert all(str(Settings.model_fields[name.lower()].default) == default for name, default in rows.items())
