@@ -92,7 +92,8 @@ def test_both_stages_stand_on_one_base_that_can_be_pinned(dockerfile: str) -> No
 
 
 def test_only_what_serving_needs_is_copied(dockerfile: str) -> None:
-    assert copied(dockerfile) == {"LICENSE", "requirements.lock", "requirements-torch.txt", "models", "service"}
+    locks = {"requirements.lock", "requirements-torch.txt", "requirements-kernels.lock"}
+    assert copied(dockerfile) == {"LICENSE", *locks, "models", "service"}
     assert all((ROOT / name).exists() for name in copied(dockerfile))
 
 
@@ -100,9 +101,11 @@ def test_locked_packages_are_installed_by_hash_and_as_wheels(dockerfile: str) ->
     installs = [
         arguments for word, arguments in instructions(dockerfile) if word == "RUN" and "pip install" in arguments
     ]
-    locked, torch = installs
-    assert {"--no-deps", "--require-hashes", "--only-binary"} <= set(locked.split())
+    locked, torch, compiler = installs
+    for install in (locked, compiler):
+        assert {"--no-deps", "--require-hashes", "--only-binary"} <= set(install.split())
     assert "-r requirements.lock" in locked
+    assert "-r requirements-kernels.lock" in compiler
     assert "-r requirements-torch.txt" in torch
     assert all("--only-binary :all:" in install for install in installs)
 
@@ -234,6 +237,7 @@ def patterns() -> list[str]:
         "requirements-dev.lock",
         "models/checkpoints/another/model.safetensors",
         "models/.cache/weights",
+        "models/runtime/native/built/int8-0123456789abcdef.so",
         "service/__pycache__/app.cpython-311.pyc",
         "service/search/__pycache__/store.cpython-311.pyc",
     ],
@@ -248,6 +252,8 @@ def test_what_the_image_does_not_need_stays_out(path: str, patterns: list[str]) 
         "LICENSE",
         "requirements.lock",
         "requirements-torch.txt",
+        "requirements-kernels.lock",
+        "models/runtime/native/kernel/kernel.cpp",
         "service/search/store.py",
         "models/bundle.py",
         f"{SHIPPED.relative_to(ROOT).as_posix()}/model.safetensors",
