@@ -88,8 +88,9 @@ class Engine:
             (sentence,) = self.model.tokenizer.encode([SENTENCE])
             budget = await self._batcher.run(lambda: measure(self._encoder.encode, sentence.ids))
             remembered.write(budget)
-        self.budget, self._batcher.budget = budget, budget.tokens
-        log.info("batch_tokens", **budget.told())
+        self.budget = budget.for_longest(self.model.max_tokens, self._encoder.threads)
+        self._batcher.budget = self.budget.tokens
+        log.info("batch_tokens", **self.budget.told())
 
     async def embed(self, texts: Sequence[str], *, space: Space = "sentence", truncate: bool = True) -> Embedded:
         """Vectors of `texts`.
