@@ -1,5 +1,6 @@
 """A batch as the kernels take it: ids end to end, sentences by length, cut into chunks for the threads."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -38,8 +39,13 @@ def pack(batch: Sequence[Sequence[int]], threads: int) -> Packed:
     tokens = int(starts[-1])
     ids = np.fromiter(chain.from_iterable(batch), np.int32, tokens)
     order = np.argsort(-lengths, kind="stable").astype(np.int32)
-    budget = max(LEAST_TOKENS, min(CHUNK_TOKENS, -(-tokens // threads)))
-    return Packed(ids, starts, order, _cut(lengths[order], budget))
+    return Packed(ids, starts, order, _cut(lengths[order], _budget(tokens, threads)))
+
+
+def _budget(tokens: int, threads: int) -> int:
+    """Tokens of a chunk, such that every thread has as many chunks as any other."""
+    share = math.ceil(tokens / threads)
+    return max(LEAST_TOKENS, math.ceil(share / math.ceil(share / CHUNK_TOKENS)))
 
 
 def _cut(lengths: Ints, budget: int) -> Ints:
