@@ -52,6 +52,8 @@ class NativeRuntime:
         self._functions = library(precision)
         self._model, self._alive = new_model(self._functions, weights, pooling)
         self._scratches = [self._functions.scratch_new() for _ in range(threads)]
+        if not all(self._scratches):
+            raise MemoryError("no memory for the threads of the encoder")
         self._helpers = ThreadPoolExecutor(max(1, threads - 1), thread_name_prefix="native")
         weakref.finalize(self, _release, self._functions, self._model, self._scratches)
 

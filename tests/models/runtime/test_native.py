@@ -206,6 +206,11 @@ def test_chunks_hold_every_sentence_once_and_stay_within_their_tokens() -> None:
         assert sum(lengths) <= CHUNK_TOKENS
 
 
+def test_every_thread_gets_as_many_chunks() -> None:
+    packed = pack([[5] * 32] * 16, threads=2)  # 256 tokens a thread are more than one chunk holds
+    assert packed.chunks.tolist() == [0, 4, 8, 12, 16]
+
+
 def test_a_sentence_longer_than_a_chunk_is_a_chunk_of_its_own() -> None:
     packed = pack([[5] * 10, [5] * (CHUNK_TOKENS + 1), [5] * 10], threads=1)
     assert packed.chunks.tolist() == [0, 1, 3]
