@@ -123,7 +123,7 @@ class Collections:
     def _load(self) -> None:
         with refusing_damage(self._store.path):
             collections = {number: self._attach(number, info) for number, info in self._store.collections().items()}
-            for number, rows, vectors in self._store.blocks():
+            for number, rows, _, vectors in self._store.blocks():
                 collections[number].load(rows, vectors)
 
     def _attach(self, number: int, info: CollectionInfo) -> Collection:

@@ -25,14 +25,48 @@ class Written(NamedTuple):
 
     rows: RowNumbers
     removed: RowNumbers
+    skipped: tuple[int, ...] = ()
+    """Positions of the points that were left out, because their ids were there; `rows` has no number for them."""
 
 
 class Block(NamedTuple):
-    """Checked rows of one collection: `rows` (n,) ascending, `vectors` (n, width) float32."""
+    """Checked rows of one collection: `rows` (n,) ascending, `ids` (n), `vectors` (n, width) float32."""
 
     collection: int
     rows: RowNumbers
+    ids: list[PointId]
     vectors: NDArray[np.float32]
+
+
+# Being built; these are the signatures that Store will have beside and instead of those below:
+#
+# identity: str                                            32 hex digits; another store has another one
+# create_collection(info) -> int                           info.index and info.storage are kept
+# collections() -> dict[int, CollectionInfo]
+# drop_collection(number) -> int                           with its aliases
+# count(number) -> int
+# last_change(number) -> int                               grows by one with every write; 0 for a dropped one
+# aliases() -> dict[str, int]
+# set_alias(alias, number) -> None                         one step; the number must be there
+# delete_alias(alias) -> bool                              whether there was one
+# upsert(number, points, max_points, on_conflict="replace") -> Written
+# delete(number, ids) -> RowNumbers
+# delete_rows(number, rows) -> RowNumbers                  those that were there
+# replace_metadata(number, rows, change: Callable[[Metadata], Metadata]) -> Written    rows[i] took the place of removed[i]
+# points_by_id(number, ids) -> list[StoredPoint]
+# points_by_row(number, rows) -> dict[int, StoredPoint]    NOTE the number; every digest is checked
+# rows_of_ids(number, ids) -> RowNumbers                   in the order of ids, missing ones left out
+# live_rows(number) -> RowNumbers                          ascending
+# rows_after(number, row, limit) -> RowNumbers             the next ones, for scrolling
+# metadata_after(number, row) -> Iterator[tuple[int, Metadata | None]]
+# matching_rows(number, leaf) -> RowNumbers                ascending; through filters.fields
+# lexical(number, words, limit, allowed=None) -> list[tuple[int, float]]               best first, higher is better
+# blocks(number=None, after=0) -> Iterator[Block]          digests and counts checked
+# record_index(number, token: str | None) -> None          an index snapshot file is believed only if the store holds
+# recorded_index(number) -> str | None                     its token: a restored backup has an older one
+# write_snapshot(number, path) -> int                      how many points
+# restore(path, name, max_points, *, replacing=None) -> int       number of the new collection; aliases move along
+# service.search.snapshot_file.read_snapshot(path) -> context manager of (CollectionInfo, Iterator[Block-like of NewRow])
 
 
 class Store:
@@ -204,7 +238,8 @@ def _by_collection(rows: Sequence[Row]) -> Iterator[Block]:
     for number in sorted({row.collection for row in rows}):
         members = [row for row in rows if row.collection == number]
         vectors = np.frombuffer(b"".join(row.vector for row in members), FLOAT32).reshape(len(members), -1)
-        yield Block(number, np.array([row.row for row in members], np.int64), vectors)
+        ids = [unpack(row).id for row in members]
+        yield Block(number, np.array([row.row for row in members], np.int64), ids, vectors)
 
 
 def _digest_of_collection(info: CollectionInfo) -> bytes:
