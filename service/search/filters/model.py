@@ -8,8 +8,9 @@ Scalar: TypeAlias = str | int | bool
 
 @dataclass(frozen=True, slots=True)
 class MatchAny:
-    """A value of the field is one of `values`; `match: {"value": x}` is the case of one. 1, 1.0 and true differ from "1";
-    true is not 1."""
+    """A value of the field is one of `values`; `match: {"value": x}` is the case of one.
+
+    1 and 1.0 are equal, and differ from "1"; true is not 1."""
 
     key: str
     values: tuple[Scalar, ...]
@@ -74,8 +75,18 @@ class HasId:
     ids: tuple[str | int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class HasValue:
+    """The opposite of IsEmpty: what is asked of the table of fields in its place."""
+
+    key: str
+
+
 Leaf: TypeAlias = MatchAny | MatchExcept | MatchText | Range | TimeRange | IsEmpty | IsNull
 """Conditions on metadata."""
+
+Lookup: TypeAlias = MatchAny | MatchExcept | Range | TimeRange | IsNull | HasValue
+"""What the table of fields can answer."""
 
 Condition: TypeAlias = "Leaf | HasId | Filter"
 
