@@ -86,16 +86,18 @@ def _object(fields: "Metadata", path: str) -> Iterator[Entry]:
             yield _entry(value, inner, Kind.NULL)
 
 
-def _array(items: "list[Json]", path: str) -> Iterator[Entry]:
+def _array(items: "list[Json]", path: str, depth: int = 1) -> Iterator[Entry]:
+    inside = path + BRACKETS * depth
+    here = path if depth == 1 else inside
     for item in items:
         if isinstance(item, list):
-            yield Entry(path, Kind.COMPOUND, 0)
-            yield from _array(item, path + BRACKETS)
+            yield Entry(here, Kind.COMPOUND, 0)
+            yield from _array(item, path, depth + 1)
         elif isinstance(item, dict):
-            yield Entry(path, Kind.COMPOUND, 0)
-            yield from _object(item, path + BRACKETS)
+            yield Entry(here, Kind.COMPOUND, 0)
+            yield from _object(item, inside)
         else:
-            yield _entry(item, path, Kind.NULL_ITEM)
+            yield _entry(item, here, Kind.NULL_ITEM)
 
 
 def _entry(value: "str | float | None", path: str, null: Kind) -> Entry:

@@ -78,7 +78,7 @@ def _selected(value: "Json", path: tuple[Step, ...]) -> "Iterator[Json]":
     (name, arrays), *rest = path
     if not isinstance(value, dict) or name not in value:
         return
-    for inner in _looked_into(value[name], arrays):
+    for inner in _looked_into(value[name], arrays if rest else max(0, arrays - 1)):
         if rest:
             yield from _selected(inner, tuple(rest))
         elif not arrays or isinstance(inner, list):

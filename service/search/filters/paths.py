@@ -21,13 +21,13 @@ class Step(NamedTuple):
 def canonical(path: str) -> str | None:
     """The one way to write `path`, or None if it is not one.
 
-    A pair of brackets at the end is left out: the field `tags` is every element of an array anyway.
+    A single pair of brackets at the end is left out: the field `tags` is every element of an array anyway.
     """
     found = _split(path)
     if found is None or len(path) > MOST_PATH_CHARS:
         return None
     *before, (name, arrays) = found
-    return ".".join(_written(*step) for step in [*before, Step(name, max(0, arrays - 1))])
+    return ".".join(_written(*step) for step in [*before, Step(name, 0 if arrays == 1 else arrays)])
 
 
 @lru_cache(1024)
