@@ -44,16 +44,16 @@ class Entry(NamedTuple):
     value: str | float
 
 
-def entries(metadata: "Metadata | None") -> tuple[Entry, ...]:
+def entries(metadata: "Metadata | None", *, most: float = MOST_LEAVES) -> tuple[Entry, ...]:
     """Every value of `metadata` once, sorted. A value whose path cannot be asked for is left out.
 
-    Raises InvalidInput if there are more than MOST_LEAVES.
+    Raises InvalidInput if there are more than `most`; what is stored already was written when there was no limit.
     """
     found: set[Entry] = set()
     for entry in _object(metadata or {}, ""):
         found.add(entry)
-        if len(found) > MOST_LEAVES:
-            raise InvalidInput(f"The metadata has more than {MOST_LEAVES} values; expected at most so many of a point.")
+        if len(found) > most:
+            raise InvalidInput(f"The metadata has more than {most} values; expected at most so many of a point.")
     times = (_time(entry) for entry in found if entry.kind is Kind.STRING)
     return tuple(sorted(found.union(filter(None, times))))
 

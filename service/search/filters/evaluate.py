@@ -20,7 +20,7 @@ from service.search.filters.model import (
     Range,
     TimeRange,
 )
-from service.search.filters.paths import Step, steps
+from service.search.filters.paths import Step, canonical, steps
 from service.search.filters.times import seconds
 from service.search.filters.words import words_of
 
@@ -71,6 +71,12 @@ def _value_test(leaf: MatchAny | MatchExcept | MatchText | Range | TimeRange) ->
     if isinstance(leaf, MatchAny):
         return lambda value: _typed(value) in listed
     return lambda value: not _is_nothing(value) and _typed(value) not in listed
+
+
+def values_at(metadata: "Metadata", key: str) -> "list[Json]":
+    """The values of the field `key`, those of arrays one by one; none for a key that is no path."""
+    path = canonical(key)
+    return [] if path is None else [*_values(metadata, steps(path))]
 
 
 def _selected(value: "Json", path: tuple[Step, ...]) -> "Iterator[Json]":

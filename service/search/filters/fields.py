@@ -59,7 +59,8 @@ def matching_rows(connection: apsw.Connection, collection: int, lookup: Lookup) 
     none = np.zeros(0, np.int64)
     found = np.concatenate([none, *(_rows(connection, collection, lookup.key, clause) for clause in _clauses(lookup))])
     found.sort()  # np.unique, which does the same as the next line, takes six times as long
-    return found[np.diff(found, prepend=-1) != 0]
+    distinct: Rows = found[np.diff(found, prepend=-1) != 0]
+    return distinct
 
 
 def _bindings(

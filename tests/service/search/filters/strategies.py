@@ -19,33 +19,28 @@ from service.search.filters.model import (
 from service.search.points import Metadata
 
 LONG = "red " * 50
-STRINGS = (
-    "",
-    "1",
-    "true",
-    "Red",
-    "red wine",
-    "2026-01-31",
-    "2026-01-31T12:00:00Z",
-    "2026-01-31 13:00:00.5+01:00",
-    LONG,
-)
-INTEGERS = (0, 1, 2, -1, 2**53, 2**53 + 1, 2**63 - 1, -(2**63))
-NUMBERS = (*INTEGERS, 1.0, 1.5, -0.0, float(2**53), 1e300)
+NOON = "2026-01-31T12:00:00Z"
+STRINGS = ("", "true", "red wine", "2026-01-31", "2026-01-31 13:00:00.5+01:00", LONG)
+INTEGERS = (0, 2, -1, 2**53, 2**53 + 1, 2**63 - 1, -(2**63))
+FLOATS = (1.5, -0.0, float(2**53), 1e300)
 BEYOND_64_BITS = (2**63, 2**64 - 1)
-MOMENTS = (1769817600.0, 1769860800.0, 1769860800.5, -1.5)
+MOMENTS = (1769860800.0, 1769860800.5, 1769817600.0, -1.5)
 KEYS = ("a", "b", "a b")
-PATHS = ("a", "b", '"a b"', "a.b", "a[].b", "b[].a", 'a."a b"', "a[].b[].a", "a[][]", "a[][].b", "missing")
+PATHS = ("b", '"a b"', "a.b", "a[].b", "b[].a", 'a."a b"', "a[].b[].a", "a[][]", "a[][].b", "missing")
 
-SCALARS: st.SearchStrategy[Any] = (
-    st.none() | st.booleans() | st.sampled_from([*NUMBERS, *BEYOND_64_BITS]) | st.sampled_from(STRINGS)
+SCALARS: st.SearchStrategy[Any] = st.one_of(
+    st.sampled_from([1, "1", "Red", NOON, 1.0, True, None]),
+    st.sampled_from([1, "1", "Red", NOON, False]),
+    st.sampled_from([*STRINGS, *INTEGERS, *FLOATS, *BEYOND_64_BITS]),
 )
 JSON = st.recursive(
     SCALARS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=2),
     max_leaves=6,
 )
-METADATA: st.SearchStrategy[Metadata] = st.dictionaries(st.sampled_from(KEYS), JSON, max_size=3)
+METADATA: st.SearchStrategy[Metadata] = st.fixed_dictionaries(
+    {"a": SCALARS | st.lists(SCALARS, max_size=3)}, optional={"b": JSON, "a b": JSON}
+) | st.dictionaries(st.sampled_from(KEYS), JSON, max_size=3)
 IDS = st.sampled_from([0, 1, 2, 3, "1", "2"])
 
 
@@ -58,16 +53,18 @@ def _bounds(values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
 
 
 def _leaf() -> st.SearchStrategy[Leaf]:
-    path = st.sampled_from(PATHS)
-    alike = _tuples(st.sampled_from(STRINGS)) | _tuples(st.sampled_from(INTEGERS))
-    one = (st.booleans() | st.sampled_from([*STRINGS, *INTEGERS])).map(lambda value: (value,))
-    words = st.lists(st.sampled_from(["red", "wine", "1"]), min_size=1, max_size=2, unique=True).map(tuple)
+    path = st.just("a") | st.sampled_from(PATHS)
+    string = st.sampled_from(["1", "Red", NOON]) | st.sampled_from(STRINGS)
+    integer = st.just(1) | st.sampled_from(INTEGERS)
+    alike = _tuples(string) | _tuples(integer)
+    words = st.sampled_from([("red",), ("wine", "red"), ("1",)])
+    numbers, moments = st.sampled_from([1, *INTEGERS, *FLOATS]), st.sampled_from(MOMENTS)
     return st.one_of(
-        st.builds(MatchAny, path, one | alike),
+        st.builds(MatchAny, path, st.tuples(st.booleans() | string | integer) | alike),
         st.builds(MatchExcept, path, alike),
         st.builds(MatchText, path, words),
-        st.builds(lambda key, bounds: Range(key, **bounds), path, _bounds(st.sampled_from(NUMBERS))),
-        st.builds(lambda key, bounds: TimeRange(key, **bounds), path, _bounds(st.sampled_from(MOMENTS))),
+        st.builds(lambda key, bounds: Range(key, **bounds), path, _bounds(numbers)),
+        st.builds(lambda key, bounds: TimeRange(key, **bounds), path, _bounds(moments)),
         st.builds(IsEmpty, path),
         st.builds(IsNull, path),
     )

@@ -33,6 +33,14 @@ def test_conditions_are_found_at_every_depth() -> None:
     assert [*conditions_of(filter)] == [first, second, third]
 
 
+@pytest.mark.parametrize(("least", "places"), [(1, [0, 1, 2, 3]), (2, [1, 2]), (3, [2])])
+def test_as_many_of_should_are_needed_as_it_says(least: int, places: list[int]) -> None:
+    sets = {IsNull("a"): [0, 1, 2], IsNull("b"): [1, 2], IsNull("c"): [2, 3]}
+    filter = Filter(should=tuple(sets), min_should=least)
+    bits = combined(filter, 70, lambda leaf: bits_of(np.array(sets[leaf], np.int64), 70))  # type: ignore[index]
+    assert places_of(bits).tolist() == places
+
+
 @given(FILTERS, st.lists(METADATA, max_size=12))
 def test_a_filter_lets_through_what_it_means(filter: Filter, points: list[Metadata]) -> None:
     def places(condition: object) -> list[int]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from service.search.filters.known import OVERHEAD_BYTES, Known, KnownSets, key_of
-from service.search.filters.model import MatchAny, MatchExcept, Range
+from service.search.filters.model import Leaf, MatchAny, MatchExcept, Range
 from service.search.view import View, bits_of, none, places_of
 
 
@@ -18,7 +18,7 @@ def view(count: int) -> View:
 
 
 def test_conditions_that_python_finds_equal_have_different_keys() -> None:
-    conditions = [
+    conditions: list[Leaf] = [
         MatchAny("a", (1,)),
         MatchAny("a", (True,)),
         MatchAny("a", ("1",)),
@@ -83,6 +83,15 @@ def test_another_generation_of_places_knows_nothing() -> None:
     found = sets.get(1, b"a")
     assert found
     assert found.upto == 8
+
+
+def test_sets_of_an_older_generation_take_no_room() -> None:
+    sets = KnownSets(2 * (OVERHEAD_BYTES + 8))
+    for generation in range(3):
+        for key in (b"a", b"b"):
+            sets.keep(generation, key, known(64))
+    assert sets.get(2, b"a")
+    assert sets.get(2, b"b")
 
 
 def test_what_says_less_does_not_replace_what_says_more() -> None:
