@@ -1,18 +1,43 @@
 """One named set of points: writes go to the store and then to the index, searches the other way round."""
 
-import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import Conflict, InvalidInput, NotFound, Unavailable
-from service.search import rows, vectors
-from service.search.index import FlatIndex
-from service.search.points import CollectionInfo, Hit, Point, PointId, StoredPoint, Upserted
-from service.search.store import Store
+from service.search import contents, cursor, rows, vectors
+from service.search.checks import check_search, refuse_repeats
+from service.search.contents import Contents
+from service.search.filters.cache import FilterCache
+from service.search.grouping import search_until_full
+from service.search.kinds import first_index
+from service.search.points import (
+    CollectionInfo,
+    Group,
+    Hit,
+    IndexReport,
+    Metadata,
+    OnConflict,
+    Page,
+    Point,
+    PointId,
+    Search,
+    Selection,
+    SnapshotInfo,
+    StoredPoint,
+    Upserted,
+)
+from service.search.recall import measured_recall, sample_rows
+from service.search.searching import OutOfDate, Searcher
+from service.search.snapshots import Snapshots
+from service.search.source import StoreSource
+from service.search.store import Store, Written
+from service.search.view import places_of, places_of_rows
 
 COSINE = "cosine"
 """Vectors are made unit length when they are stored and when they are searched for."""
@@ -20,154 +45,260 @@ DOT = "dot"
 """Vectors are taken as they are."""
 METRICS = (COSINE, DOT)
 
-OPTIMISTIC_TRIES = 2  # searches beside the writer, before one that makes it wait
+OPTIMISTIC_TRIES = 3  # searches beside the writer, before one that makes it wait
+FILTER_CACHE_BYTES = 32 * 1024**2
 SHORT = 12  # characters of a fingerprint that are shown
 
 
-class Collection:
-    """Points, durable and searchable.
+class StoredCollection:
+    """See Collection in backend.py.
 
-    Any thread may call any method. `_lock` is held by a write from the transaction until the index has it too, so
-    that whoever holds it sees store and index agree; searches and look-ups normally do without it.
+    `lock` is held by a write from the transaction until the contents have it too, so that whoever holds it sees both
+    agree; searches and look-ups normally do without it. `contents` is replaced as a whole, so that a search sees one
+    consistent state.
     """
 
     def __init__(
-        self, store: Store, number: int, info: CollectionInfo, *, running_fingerprint: str, max_points: int
+        self,
+        store: Store,
+        number: int,
+        info: CollectionInfo,
+        snapshots: Snapshots,
+        *,
+        running_fingerprint: str,
+        max_points: int,
     ) -> None:
-        self._store = store
-        self._number = number
-        self._info = info
+        self.store = store
+        self.number = number
+        self.static_info = info
+        self.lock = threading.Lock()
+        self.contents = contents.empty(first_index(info, info.count))
+        self.building = False
+        self.dropped = False
+        self.damage: str | None = None
+        """What the check of the store found wrong."""
+        self.unverified = False
+        """Whether the rows of the store have still to be read and checked."""
+        self.kept_count = 0
+        """Places that the index on disk has."""
+        self._recall: float | None = None
+        self._snapshots = snapshots
         self._running_fingerprint = running_fingerprint
         self._max_points = max_points
-        self._index = FlatIndex(info.dimension)
-        self._lock = threading.Lock()
-        self._dropped = False
+        self._filters = FilterCache(StoreSource(store, number), FILTER_CACHE_BYTES)
+        self._searcher = Searcher(store, number, self._filters)
 
     def info(self) -> CollectionInfo:
-        """What the collection says of itself, with the present count."""
-        return replace(self._info, count=self.count())
+        """See Collection."""
+        return replace(self.static_info, count=self.count())
+
+    def report(self, *, measure: bool = False) -> IndexReport:
+        """See Collection."""
+        self._require_here()
+        now = self.contents
+        if measure:
+            sample = self.store.points_by_row(self.number, sample_rows(now)).values()
+            queries = np.array([point.vector for point in sample], np.float32).reshape(len(sample), -1)
+            self._recall = measured_recall(queries, self.search)
+        return IndexReport(
+            kind=now.index.kind,
+            memory_bytes=now.memory_bytes,
+            deleted_share=1 - now.view.live_count / now.view.count if now.view.count else 0.0,
+            building=self.building or now.index.unfinished() > 0,
+            recall=1.0 if now.index.kind == "flat" else self._recall,
+        )
 
     def require_model(self) -> None:
-        """Raise Conflict unless the running model made the vectors; cheap, so ask before a text is embedded."""
-        if self._info.fingerprint != self._running_fingerprint:
+        """See Collection."""
+        if self.static_info.fingerprint != self._running_fingerprint:
             raise Conflict(
-                f'Collection "{self._info.name}" was made with model {self._info.fingerprint[:SHORT]}, and the running '
-                f"model is {self._running_fingerprint[:SHORT]}: drop the collection, or start the server with the "
-                "checkpoint it was made with."
+                f'Collection "{self.static_info.name}" was made with model {self.static_info.fingerprint[:SHORT]}, and '
+                f"the running model is {self._running_fingerprint[:SHORT]}: re-embed it with `mcse reindex`, or start "
+                "the server with the checkpoint it was made with."
             )
 
-    def count(self) -> int:
-        """How many points there are."""
-        self._require_here()
-        return self._store.count(self._number)
-
-    def upsert(self, points: Sequence[Point]) -> Upserted:
-        """Write `points` as a whole; on the disk and found by searches when this returns.
-
-        Raises InvalidInput (a vector, id, text or metadata breaks a rule, or an id comes twice), Conflict (another
-        model), StorageFull (no room on the disk or under the limit), Unavailable (the store is broken), NotFound
-        (dropped meanwhile); after any of them nothing has changed.
-        """
+    def upsert(self, points: Sequence[Point], on_conflict: OnConflict = "replace") -> Upserted:
+        """See Collection."""
         self.require_model()
         if not points:
             return Upserted((), 0, 0)
-        _refuse_repeats([point.id for point in points])
-        stacked = vectors.stack([point.vector for point in points], self._info.dimension, "points")
+        refuse_repeats([point.id for point in points])
+        stacked = vectors.stack([point.vector for point in points], self.static_info.dimension, "points")
         stacked = self._scaled(stacked, "points")
-        packed = rows.pack(points, stacked, self._info.fingerprint)
-        with self._lock:
-            self._require_here()
-            written = self._store.upsert(self._number, packed, self._max_points)
-            self._index.replace(written.removed, written.rows, stacked)
-        replaced = len(written.removed)
-        return Upserted(tuple(point.id for point in points), len(points) - replaced, replaced)
+        packed = rows.pack(points, stacked, self.static_info.fingerprint)
+        with self._writing():
+            written = self.store.upsert(self.number, packed, self._max_points, on_conflict)
+            left_out = set(written.skipped)
+            kept = [position for position in range(len(points)) if position not in left_out]
+            self._take(written, [points[position].id for position in kept], stacked[kept])
+        inserted = len(kept) - len(written.removed)
+        return Upserted(tuple(point.id for point in points), inserted, len(written.removed), len(left_out))
 
-    def delete(self, ids: Sequence[PointId]) -> int:
-        """Delete the points with these ids, on the disk when this returns; returns how many there were."""
-        rows.check_ids(ids, "ids")
-        with self._lock:
-            self._require_here()
-            removed = self._store.delete(self._number, ids)
-            self._index.remove(removed)
+    def delete(self, selection: Selection) -> int:
+        """See Collection."""
+        with self._writing():
+            if selection.ids is not None:
+                rows.check_ids(selection.ids, "ids")
+                removed = self.store.delete(self.number, selection.ids)
+            else:
+                removed = self.store.delete_rows(self.number, self._rows_of(selection))
+            self._take(Written(np.empty(0, np.int64), removed), [], self._no_vectors())
         return len(removed)
 
+    def set_metadata(self, selection: Selection, metadata: Metadata) -> int:
+        """See Collection."""
+        return self._change_metadata(selection, lambda before: {**before, **metadata})
+
+    def delete_metadata(self, selection: Selection, keys: Sequence[str]) -> int:
+        """See Collection."""
+        gone = set(keys)
+        return self._change_metadata(selection, lambda before: {k: v for k, v in before.items() if k not in gone})
+
     def get(self, ids: Sequence[PointId]) -> list[StoredPoint]:
-        """The points with these ids, in their order; missing ones are left out."""
+        """See Collection."""
         rows.check_ids(ids, "ids")
         self._require_here()
-        return self._store.points_by_id(self._number, ids)
+        return self.store.points_by_id(self.number, ids)
 
-    def search(self, queries: NDArray[np.float32], limit: int, score_threshold: float | None = None) -> list[list[Hit]]:
-        """For each of `queries` (q, dimension): at most `limit` hits, best first, none under `score_threshold`.
+    def count(self, selection: Selection | None = None) -> int:
+        """See Collection."""
+        self._require_here()
+        if selection is None:
+            return self.store.count(self.number)
+        return len(self._selected(selection)[1])
 
-        Raises InvalidInput, Conflict (another model), NotFound (dropped meanwhile), Unavailable (the store is broken).
-        """
-        self.require_model()
+    def scroll(self, *, limit: int, cursor: str | None = None, selection: Selection | None = None) -> Page:
+        """See Collection."""
         self._require_here()
         if limit < 1:
             raise InvalidInput(f"limit is {limit}; expected 1 or more.")
-        if score_threshold is not None and not math.isfinite(score_threshold):
-            raise InvalidInput("score_threshold is not a finite number.")
-        vectors.require(queries, self._info.dimension, "queries")
-        queries = self._scaled(queries, "queries")
-        lowest = -math.inf if score_threshold is None else score_threshold
-        for _ in range(OPTIMISTIC_TRIES):
-            hits = self._search_once(queries, limit, lowest)
-            if hits is not None:
-                return hits
-        with self._lock:
-            self._require_here()
-            hits = self._search_once(queries, limit, lowest)
-        if hits is None:
-            raise Unavailable("The index disagrees with the store; a restart of the service rebuilds it.")
-        return hits
+        after = self._decoded(cursor)
+        now, places = self._selected(selection or Selection())
+        numbers = now.view.rows[places]
+        following = numbers[np.searchsorted(numbers, after, side="right") :][: limit + 1]
+        points = self.store.points_by_row(self.number, following[:limit])
+        page = tuple(points[row] for row in following[:limit].tolist() if row in points)
+        return Page(page, self._encoded(int(following[limit - 1])) if len(following) > limit else None)
 
-    def load(self, row_numbers: NDArray[np.int64], stored: NDArray[np.float32]) -> None:
-        """Put rows of the store, with vectors (n, dimension) as stored, into the index; for start-up."""
-        self._index.add(row_numbers, stored)
+    def search(self, search: Search) -> list[list[Hit]]:
+        """See Collection."""
+        self.require_model()
+        self._require_here()
+        check_search(search, self.static_info.dimension)
+        if search.queries is not None:
+            search = replace(search, queries=self._scaled(search.queries, "queries"))
+        for _ in range(OPTIMISTIC_TRIES):
+            try:
+                return self._searcher.hits(search, self.contents)
+            except OutOfDate:
+                continue
+        with self.lock:
+            self._require_here()
+            try:
+                return self._searcher.hits(search, self.contents)
+            except OutOfDate:
+                raise Unavailable("The index disagrees with the store; a restart of the service rebuilds it.") from None
+
+    def search_groups(self, search: Search, *, by: str, size: int) -> list[list[Group]]:
+        """See Collection."""
+
+        def find(limit: int) -> list[list[Hit]]:
+            return self.search(replace(search, limit=limit, with_metadata=True))
+
+        return search_until_full(find, by, groups=search.limit, size=size)
+
+    def create_snapshot(self) -> SnapshotInfo:
+        """See Collection."""
+        self._require_here()
+        return self._snapshots.create(self.static_info.name, self.number)
+
+    def snapshots(self) -> list[SnapshotInfo]:
+        """See Collection."""
+        self._require_here()
+        return self._snapshots.list(self.static_info.name)
+
+    def snapshot_path(self, name: str) -> Path:
+        """See Collection."""
+        self._require_here()
+        return self._snapshots.path(self.static_info.name, name)
+
+    def delete_snapshot(self, name: str) -> None:
+        """See Collection."""
+        self._require_here()
+        self._snapshots.delete(self.static_info.name, name)
 
     def drop(self) -> int:
         """Delete everything; every later call raises NotFound. Returns how many points there were."""
-        with self._lock:
-            self._require_here()
-            dropped = self._store.drop_collection(self._number)
-            self._dropped = True
+        with self._writing():
+            dropped = self.store.drop_collection(self.number)
+            self.dropped = True
         return dropped
 
     def agrees(self) -> bool:
-        """Whether the index has as many rows as the store; a write that is under way is waited for."""
-        if len(self._index) == self._store.count(self._number):
+        """Whether the contents have as many points as the store; a write that is under way is waited for."""
+        if self.contents.view.live_count == self.store.count(self.number):
             return True
-        with self._lock:
-            return self._dropped or len(self._index) == self._store.count(self._number)
+        with self.lock:
+            return self.dropped or self.contents.view.live_count == self.store.count(self.number)
 
-    def _search_once(self, queries: NDArray[np.float32], limit: int, lowest: float) -> list[list[Hit]] | None:
-        """Hits, or None if a point was replaced or deleted between the look at the index and the look at the store."""
-        scores, numbers = self._index.search(queries, limit)
-        answers = [
-            [(row, score) for row, score in zip(*pair, strict=True) if score >= lowest]
-            for pair in zip(numbers.tolist(), scores.tolist(), strict=True)
-        ]
-        wanted = {row for answer in answers for row, _ in answer}
-        points = self._store.points_by_row(np.array(sorted(wanted), np.int64))
-        if len(points) < len(wanted):
-            return None
-        return [[_hit(points[row], score) for row, score in answer] for answer in answers]
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self.lock:
+            self._require_here()
+            yield
+
+    def _take(self, written: Written, ids: Sequence[PointId], stacked: NDArray[np.float32]) -> None:
+        """Into the contents, what the store has committed."""
+        change = self.store.last_change(self.number)
+        self.contents = contents.changed(self.contents, written.removed, written.rows, ids, stacked, change)
+
+    def _change_metadata(self, selection: Selection, change: Callable[[Metadata], Metadata]) -> int:
+        with self._writing():
+            written = self.store.replace_metadata(self.number, self._rows_of(selection), change)
+            points = self.store.points_by_row(self.number, written.rows)
+            found = [points[row] for row in written.rows.tolist()]
+            stacked = np.stack([point.vector for point in found]) if found else self._no_vectors()
+            self._take(written, [point.id for point in found], stacked)
+        return len(found)
+
+    def _selected(self, selection: Selection) -> tuple[Contents, NDArray[np.int64]]:
+        """Some contents, and the places of a selection in it, ascending; of all points where it names none."""
+        for _ in range(OPTIMISTIC_TRIES):
+            try:
+                return self._selected_in(self.contents, selection)
+            except OutOfDate:
+                continue
+        with self.lock:
+            return self._selected_in(self.contents, selection)
+
+    def _selected_in(self, now: Contents, selection: Selection) -> tuple[Contents, NDArray[np.int64]]:
+        if selection.ids is not None:
+            rows.check_ids(selection.ids, "ids")
+            found = np.unique(self.store.rows_of_ids(self.number, selection.ids))
+            places = places_of_rows(found, now.view)
+            if len(places) < len(found):
+                raise OutOfDate
+            return now, places
+        allowed = self._searcher.allowed(Search(filter=selection.filter), now)
+        return now, places_of(now.view.live if allowed is None else allowed)
+
+    def _rows_of(self, selection: Selection) -> NDArray[np.int64]:
+        """For a write, which holds the lock."""
+        now, places = self._selected_in(self.contents, selection)
+        return now.view.rows[places]
+
+    def _decoded(self, given: str | None) -> int:
+        return 0 if given is None else cursor.decode(given, self.store.identity, self.number)
+
+    def _encoded(self, row: int) -> str:
+        return cursor.encode(self.store.identity, self.number, row)
+
+    def _no_vectors(self) -> NDArray[np.float32]:
+        return np.empty((0, self.static_info.dimension), np.float32)
 
     def _scaled(self, given: NDArray[np.float32], what: str) -> NDArray[np.float32]:
-        return vectors.unit(given, what) if self._info.metric == COSINE else given
+        return vectors.unit(given, what) if self.static_info.metric == COSINE else given
 
     def _require_here(self) -> None:
-        if self._dropped:
-            raise NotFound(f'Collection "{self._info.name}" was dropped.')
-
-
-def _hit(point: StoredPoint, score: float) -> Hit:
-    return Hit(point.id, score, point.text, point.metadata)
-
-
-def _refuse_repeats(ids: Sequence[PointId]) -> None:
-    first: dict[PointId, int] = {}
-    for position, point_id in enumerate(ids):
-        if first.setdefault(point_id, position) != position:
-            raise InvalidInput(f"points[{position}] has the same id as points[{first[point_id]}]; send each id once.")
+        if self.dropped:
+            raise NotFound(f'Collection "{self.static_info.name}" was dropped.')

@@ -7,22 +7,26 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 from service.errors import Conflict, InvalidInput, NotFound, Unavailable
-from service.search.collection import COSINE, METRICS, Collection
+from service.search.collection import METRICS, StoredCollection
 from service.search.database import refusing_damage
-from service.search.points import CollectionInfo
+from service.search.opening import fill, index_path
+from service.search.points import CollectionInfo, IndexKind, Metric, Storage
 from service.search.rows import utf8
+from service.search.snapshots import Snapshots
 from service.search.store import Store
+from service.search.tending import Caretaker
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class Collections:
-    """The collections by name.
+    """See Backend in backend.py: the collections by name, in one data directory.
 
-    Any thread may call any method. `_lock` guards `_by_name`; creating holds it across its short transaction, so
-    that a name is given once.
+    `_lock` guards `_by_name` and `_aliases`; creating, dropping, restoring and renaming hold it across their short
+    transactions, so that a name is given once.
     """
 
     def __init__(self, store: Store, *, fingerprint: str, dimensions: Mapping[str, int], max_points: int) -> None:
@@ -30,15 +34,26 @@ class Collections:
         self._fingerprint = fingerprint
         self._dimensions = dimensions
         self._max_points = max_points
-        self._lock = threading.Lock()
-        self._by_name: dict[str, Collection] = {}
+        self._snapshots = Snapshots(store.path.parent, store.write_snapshot)
+        self._lock = threading.RLock()
+        self._by_name: dict[str, StoredCollection] = {}
+        self._aliases: dict[str, str] = {}
+        self._caretaker = Caretaker(self._all)
 
     @classmethod
-    def open(cls, data_dir: Path, *, fingerprint: str, dimensions: Mapping[str, int], max_points: int) -> "Collections":
-        """Open or create the store in `data_dir`, check every row of it and fill the indexes.
+    def open(
+        cls,
+        data_dir: Path,
+        *,
+        fingerprint: str,
+        dimensions: Mapping[str, int],
+        max_points: int,
+        tended: bool = True,
+    ) -> "Collections":
+        """Open or create the store in `data_dir`, check it and fill the indexes.
 
-        `fingerprint` and `dimensions` (space -> width) are those of the running model. Raises StoreError if the
-        directory is in use, or if anything in it is damaged.
+        `fingerprint` and `dimensions` (space -> width) are those of the running model. `tended` starts the thread that
+        looks after the indexes. Raises StoreError if the directory is in use, or if anything in it is damaged.
         """
         with ExitStack() as undo:
             store = Store.open(data_dir)
@@ -46,13 +61,26 @@ class Collections:
             collections = cls(store, fingerprint=fingerprint, dimensions=dimensions, max_points=max_points)
             collections._load()
             undo.pop_all()
+        if tended:
+            collections._caretaker.start()
         return collections
 
-    def create(self, name: str, *, space: str, metric: str = COSINE, description: str | None = None) -> Collection:
-        """Make an empty collection; raises Conflict if there is one, InvalidInput for a bad name, space or metric."""
-        _check_name(name)
+    def create(
+        self,
+        name: str,
+        *,
+        space: str,
+        metric: Metric = "cosine",
+        index: IndexKind = "auto",
+        storage: Storage = "float32",
+        description: str | None = None,
+    ) -> StoredCollection:
+        """See Backend."""
+        check_name(name)
         _check_choice("space", space, self._dimensions)
         _check_choice("metric", metric, METRICS)
+        _check_choice("index", index, get_args(IndexKind))
+        _check_choice("storage", storage, get_args(Storage))
         utf8(description or "", "The description")
         info = CollectionInfo(
             name=name,
@@ -60,7 +88,8 @@ class Collections:
             metric=metric,
             dimension=self._dimensions[space],
             fingerprint=self._fingerprint,
-            index="flat",
+            index=index,
+            storage=storage,
             description=description,
             created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             count=0,
@@ -68,23 +97,23 @@ class Collections:
         with self._lock:
             if name in self._by_name:
                 raise Conflict(f'Collection "{name}" exists already; use it, or drop it first.')
+            if name in self._aliases:
+                raise Conflict(f'"{name}" is an alias; delete the alias first, or choose another name.')
             return self._attach(self._store.create_collection(info), info)
 
-    def get(self, name: str) -> Collection:
-        """The collection; raises NotFound, or InvalidInput for a name that no collection can have."""
-        _check_name(name)
+    def get(self, name: str) -> StoredCollection:
+        """See Backend."""
+        check_name(name)
         with self._lock:
-            collection = self._by_name.get(name)
+            collection = self._by_name.get(self._aliases.get(name, name))
         if collection is None:
             raise NotFound(f'There is no collection "{name}"; create it with PUT /collections/{name}.')
         return collection
 
-    def get_or_create(
-        self, name: str, *, space: str, metric: str = COSINE, description: str | None = None
-    ) -> Collection:
+    def get_or_create(self, name: str, *, space: str, metric: Metric = "cosine") -> StoredCollection:
         """The collection, made now if it is not there; raises Conflict if it is there with another space or metric."""
         try:
-            return self.create(name, space=space, metric=metric, description=description)
+            return self.create(name, space=space, metric=metric)
         except Conflict:
             collection = self.get(name)
         info = collection.info()
@@ -95,46 +124,110 @@ class Collections:
         return collection
 
     def drop(self, name: str) -> int:
-        """Delete a collection with its points; returns how many it had. Raises NotFound."""
-        collection = self.get(name)
-        dropped = collection.drop()
+        """See Backend."""
+        check_name(name)
         with self._lock:
+            if name in self._aliases:
+                raise Conflict(f'"{name}" is an alias of "{self._aliases[name]}"; drop the collection by its name.')
+            collection = self.get(name)
+            dropped = collection.drop()
             del self._by_name[name]
+            self._aliases = {alias: of for alias, of in self._aliases.items() if of != name}
+        index_path(collection).unlink(missing_ok=True)
         return dropped
 
-    def verify(self) -> builtins.list[str]:
-        """Names of the failing checks: `writable`, `readable`, and `index:NAME` for an index unlike the store."""
-        failing = [] if self._store.is_writable() else ["writable"]
+    def list(self) -> builtins.list[CollectionInfo]:
+        """See Backend."""
+        return [*self._store.collections().values()]
+
+    def aliases(self) -> dict[str, str]:
+        """See Backend."""
         with self._lock:
-            collections = dict(self._by_name)
+            return dict(self._aliases)
+
+    def set_alias(self, alias: str, name: str) -> str | None:
+        """See Backend."""
+        check_name(alias)
+        with self._lock:
+            if alias in self._by_name:
+                raise Conflict(f'"{alias}" is a collection; an alias needs a name of its own.')
+            if name in self._aliases:
+                raise Conflict(f'"{name}" is an alias itself; name the collection.')
+            self._store.set_alias(alias, self.get(name).number)
+            before = self._aliases.get(alias)
+            self._aliases[alias] = name
+        return before
+
+    def delete_alias(self, alias: str) -> None:
+        """See Backend."""
+        check_name(alias)
+        with self._lock:
+            if alias not in self._aliases:
+                raise NotFound(f'There is no alias "{alias}".')
+            self._store.delete_alias(alias)
+            del self._aliases[alias]
+
+    def restore(self, name: str, file: Path, *, replace: bool = False) -> StoredCollection:
+        """See Backend."""
+        check_name(name)
+        with self._lock:
+            if name in self._aliases:
+                raise Conflict(f'"{name}" is an alias; restore under a name of its own.')
+            before = self._by_name.get(name)
+            if before is not None and not replace:
+                raise Conflict(f'Collection "{name}" exists already; restore with `replace`, or under another name.')
+            return self._restored(name, file, before)
+
+    def verify(self) -> builtins.list[str]:
+        """Names of the failing checks: `writable`, `readable`, `index:NAME` for an index unlike the store, and
+        `damaged:NAME`."""
+        failing = [] if self._store.is_writable() else ["writable"]
+        collections = self._all()
+        failing += [f"damaged:{one.static_info.name}" for one in collections if one.damage]
         try:
-            return failing + [f"index:{name}" for name, collection in collections.items() if not collection.agrees()]
+            return failing + [f"index:{one.static_info.name}" for one in collections if not one.agrees()]
         except Unavailable:
             return [*failing, "readable"]
 
     def close(self) -> None:
-        """Let running calls end and close the store; every later call raises Unavailable."""
+        """See Backend."""
+        self._caretaker.stop()
         self._store.close()
 
-    def list(self) -> builtins.list[CollectionInfo]:
-        """What every collection says of itself, oldest first."""
-        return [*self._store.collections().values()]
+    def _all(self) -> builtins.list[StoredCollection]:
+        with self._lock:
+            return [*self._by_name.values()]
 
     def _load(self) -> None:
         with refusing_damage(self._store.path):
-            collections = {number: self._attach(number, info) for number, info in self._store.collections().items()}
-            for number, rows, _, vectors in self._store.blocks():
-                collections[number].load(rows, vectors)
+            names = {number: info.name for number, info in self._store.collections().items()}
+            for number, info in self._store.collections().items():
+                fill(self._attach(number, info))
+            self._aliases = {alias: names[number] for alias, number in self._store.aliases().items()}
 
-    def _attach(self, number: int, info: CollectionInfo) -> Collection:
-        collection = Collection(
-            self._store, number, info, running_fingerprint=self._fingerprint, max_points=self._max_points
+    def _restored(self, name: str, file: Path, before: StoredCollection | None) -> StoredCollection:
+        number = self._store.restore(file, name, self._max_points, replacing=None if before is None else before.number)
+        if before is not None:
+            before.dropped = True
+        collection = self._attach(number, self._store.collections()[number])
+        fill(collection)
+        return collection
+
+    def _attach(self, number: int, info: CollectionInfo) -> StoredCollection:
+        collection = StoredCollection(
+            self._store,
+            number,
+            info,
+            self._snapshots,
+            running_fingerprint=self._fingerprint,
+            max_points=self._max_points,
         )
         self._by_name[info.name] = collection
         return collection
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise InvalidInput for a name that neither a collection nor an alias can have."""
     if not NAME.fullmatch(name):
         raise InvalidInput(
             "The collection's name breaks the rule: 1 to 128 of A-Z a-z 0-9 . _ - with a letter or digit first."

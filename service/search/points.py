@@ -86,6 +86,8 @@ class Search:
     filter: Filter | None = None
     exact: bool = False
     """Look at every point, also where the index is approximate."""
+    breadth: int | None = None
+    """How much an approximate index looks at; None takes its default. More finds more and takes longer."""
     exclude: frozenset[PointId] = field(default_factory=frozenset)
     """Ids that are no answer: those a search for "more like this" came from."""
     with_text: bool = True

@@ -29,6 +29,8 @@ class View:
     live: Bits
     """The places of points that are there; bits from `count` on are 0."""
     live_count: int
+    change: int = 0
+    """The store's number of the last change that is in this view."""
 
 
 def none(count: int) -> Bits:
@@ -41,6 +43,20 @@ def bits_of(places: Places, count: int) -> Bits:
     flags = np.zeros((count + 63) // 64 * 64, np.uint8)
     flags[places] = 1
     return np.packbits(flags, bitorder="little")
+
+
+def first_places(count: int) -> Bits:
+    """All places below `count`."""
+    return np.packbits(np.arange((count + 63) // 64 * 64) < count, bitorder="little")
+
+
+def with_changes(bits: Bits, count: int, *, added: Places, removed: Places) -> Bits:
+    """Another set over `count` places: `bits` with `added` and without `removed`."""
+    changed = none(count)
+    changed[: len(bits)] = bits
+    np.bitwise_or.at(changed, added >> 3, (1 << (added & 7)).astype(np.uint8))
+    np.bitwise_and.at(changed, removed >> 3, ~(1 << (removed & 7)).astype(np.uint8))
+    return changed
 
 
 def places_of(bits: Bits) -> Places:

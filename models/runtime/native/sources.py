@@ -4,14 +4,12 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from models.compiler import COMPILE, TARGET
 from models.runtime.base import Precision
 
 KERNEL = Path(__file__).parent / "kernel"
 BUILT = Path(__file__).parent / "built"
 
-COMPILE = ("-std=c++17", "-O3", "-fno-exceptions", "-fno-rtti", "-fno-sanitize=undefined", "-fPIC", "-shared", "-s")
-STRICT = ("-Wall", "-Wextra", "-Werror")
-TARGET = ("-target", "x86_64-linux-gnu.2.17")
 FORMATS: Mapping[Precision, tuple[str, str]] = {
     "float32": ("Float32", "x86_64_v4"),
     "bfloat16": ("BFloat16", "x86_64_v4+avx512bf16"),

@@ -1,0 +1,100 @@
+// Putting places into the graph. Several threads may, each with places of its own.
+#pragma once
+#include "graph.h"
+
+// The codes of a place in the form of a query.
+static inline Query query_of(const Codes& codes, uint32_t place, int8_t* numbers) {
+    const uint8_t* from = codes.codes.at(place);
+    for (int i = 0; i < codes.padded; i++) numbers[i] = (int8_t)(from[i] ^ 0x80);
+    Query query = {};
+    query.coarse = numbers, query.coarse_scale = codes.measures.at(place)->scale;
+    query.coarse_offset = offset_of(numbers, codes.padded);
+    return query;
+}
+
+struct Builder {
+    const Codes& codes;
+    Graph& graph;
+    Scratch& scratch;
+    alignas(64) int8_t numbers[8192];
+
+    float estimate(const Query& query, uint32_t place) const {
+        return query.estimate(codes.codes.at(place), codes.measures.at(place)->scale, codes.padded);
+    }
+
+    // Of `candidates`, best first, those to link: each nearer to the place than to every one taken before it, so that
+    // links lead in different directions (algorithm 4 of the paper). Returns how many, in `taken`.
+    int choose(const Found* candidates, int count, int most, uint32_t* taken) {
+        int chosen = 0;
+        for (int i = 0; i < count && chosen < most; i++) {
+            const Query query = query_of(codes, candidates[i].place, numbers);
+            bool good = true;
+            for (int j = 0; j < chosen && good; j++) good = estimate(query, taken[j]) < candidates[i].score;
+            if (good) taken[chosen++] = candidates[i].place;
+        }
+        return chosen;
+    }
+
+    void write_links(uint32_t* list, int room, const uint32_t* taken, int count) {
+        for (int i = 0; i < room; i++) Graph::set_link(list + i, i < count ? taken[i] : NOWHERE);
+    }
+
+    // A link from `from` to `to`; where the list is full, the best of it and the new one stay.
+    void connect(uint32_t from, uint32_t to, int level) {
+        Lock hold(graph.locks.at(from));
+        uint32_t* list = graph.links(from, level);
+        const int room = graph.width_of(level);
+        int count = 0;
+        while (count < room && list[count] != NOWHERE)
+            if (list[count++] == to) return;
+        if (count < room) return Graph::set_link(list + count, to);
+        alignas(64) int8_t own[8192];
+        const Query query = query_of(codes, from, own);
+        Found candidates[129];
+        for (int i = 0; i <= count; i++) {
+            const uint32_t place = i < count ? list[i] : to;
+            const Found found = {estimate(query, place), place};
+            int at = i;
+            for (; at && candidates[at - 1].score < found.score; at--) candidates[at] = candidates[at - 1];
+            candidates[at] = found;
+        }
+        uint32_t taken[128];
+        write_links(list, room, taken, choose(candidates, count + 1, room, taken));
+    }
+
+    bool link_on(uint32_t place, const Query& query, Found& start, int level) {
+        if (!scratch.prepare(place + 1 > scratch.seen_room ? place + 1 : scratch.seen_room, codes.padded, graph.breadth))
+            return false;
+        Best beam = scratch.best(0, graph.breadth);
+        scratch.first_look(start.place), scratch.first_look(place);
+        beam.add(start.score, start.place);
+        graph.beam_search(codes, query, scratch, beam, level, [](float, uint32_t) {});
+        if (!beam.count) return true;
+        start = beam.items[0];
+        uint32_t taken[128];
+        const int count = choose(beam.items, beam.count, graph.degree, taken);
+        write_links(graph.links(place, level), graph.width_of(level), taken, count);
+        for (int i = 0; i < count; i++) connect(taken[i], place, level);
+        return true;
+    }
+
+    // False when memory ran out.
+    bool link(uint32_t place, int64_t places) {
+        const int level = graph.draw_level(place);
+        alignas(64) int8_t own[8192];
+        if (!graph.make_room(place, level) || !scratch.prepare(places, codes.padded, graph.breadth)) return false;
+        const Query query = query_of(codes, place, own);
+        const uint64_t top = __atomic_load_n(&graph.entry, __ATOMIC_ACQUIRE);
+        const int highest = (int)(top >> 32) - 1;
+        Found start;
+        if (graph.enter(codes, query, level, start))
+            for (int at = level < highest ? level : highest; at >= 0; at--)
+                if (!link_on(place, query, start, at)) return false;
+        if (level > highest) {
+            Lock hold(&graph.entry_lock);
+            if (level > (int)(graph.entry >> 32) - 1)
+                __atomic_store_n(&graph.entry, (uint64_t)(level + 1) << 32 | place, __ATOMIC_RELEASE);
+        }
+        return true;
+    }
+};

@@ -1,0 +1,64 @@
+"""The callers' ids by place, in a few bytes each: what a search answers with, without asking the store."""
+
+import struct
+from collections.abc import Iterable
+from typing import BinaryIO, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.search.points import PointId
+
+_INTEGER = struct.Struct("<q")
+_TEXT, _NUMBER = b"t", b"n"
+
+
+class IdColumn:
+    """Ids by place. One thread appends; any thread reads places that were appended before."""
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._ends: NDArray[np.int64] = np.zeros(1024, np.int64)  # of the id at each place
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Places in use."""
+        return self._count
+
+    def extend(self, ids: Iterable[PointId]) -> None:
+        """Give the next places to `ids`."""
+        for point_id in ids:
+            self._bytes += _TEXT + point_id.encode() if isinstance(point_id, str) else _NUMBER + _INTEGER.pack(point_id)
+            if self._count == len(self._ends):
+                self._ends = np.concatenate([self._ends, np.zeros_like(self._ends)])
+            self._ends[self._count] = len(self._bytes)
+            self._count += 1
+
+    def at(self, place: int) -> PointId:
+        """The id of a place."""
+        start = int(self._ends[place - 1]) if place else 0
+        raw = bytes(self._bytes[start : int(self._ends[place])])
+        if raw[:1] == _TEXT:
+            return raw[1:].decode()
+        number: int = _INTEGER.unpack(raw[1:])[0]
+        return number
+
+    def memory_bytes(self) -> int:
+        """Memory of the column."""
+        return len(self._bytes) + self._ends.nbytes
+
+    def save(self, file: BinaryIO, count: int) -> None:
+        """Write the first `count` ids."""
+        ends = self._ends[:count]
+        file.write(ends.astype("<i8").tobytes())
+        file.write(memoryview(self._bytes)[: int(ends[-1]) if count else 0].tobytes())
+
+    @classmethod
+    def load(cls, file: BinaryIO, count: int) -> Self:
+        """What `save` wrote, whose digest the caller has checked."""
+        column = cls()
+        ends = np.frombuffer(file.read(8 * count), "<i8")
+        column._ends = np.concatenate([ends, np.zeros(1024, np.int64)])
+        column._bytes = bytearray(file.read(int(ends[-1]) if count else 0))
+        column._count = count
+        return column

@@ -1,0 +1,33 @@
+"""How much of the truth an approximate index finds, measured on the collection's own vectors."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from service.search.contents import Contents
+from service.search.indexes.base import Vectors
+from service.search.points import Hit, Search
+from service.search.view import places_of
+
+SAMPLE = 64
+K = 10
+
+
+def sample_rows(contents: Contents) -> np.ndarray:  # type: ignore[type-arg]
+    """Row numbers of SAMPLE points, or of all where there are fewer."""
+    places = places_of(contents.view.live)
+    chosen = np.random.default_rng(0).choice(places, min(SAMPLE, len(places)), replace=False)
+    return contents.view.rows[np.sort(chosen)]
+
+
+def measured_recall(queries: Vectors, search: Callable[[Search], list[list[Hit]]]) -> float | None:
+    """recall@10 of `search` against the same with a look at every point; None without queries (n, width)."""
+    if not len(queries):
+        return None
+    shares = []
+    asked = Search(queries=queries, limit=K, with_text=False, with_metadata=False)
+    exact = Search(queries=queries, limit=K, with_text=False, with_metadata=False, exact=True)
+    for truth, found in zip(search(exact), search(asked), strict=True):
+        ids = {hit.id for hit in truth}
+        shares.append(len(ids & {hit.id for hit in found}) / len(ids) if ids else 1.0)
+    return float(np.mean(shares))

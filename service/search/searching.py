@@ -1,0 +1,139 @@
+"""From a search to hits: which places are allowed, the index, the words, both joined, and what the store adds."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.search.contents import Contents
+from service.search.filters.cache import FilterCache
+from service.search.fusion import Fused, reciprocal_rank_fusion
+from service.search.indexes.base import Found, Vectors
+from service.search.points import Hit, Search, StoredPoint
+from service.search.store import Store
+from service.search.view import Bits, places_of_rows
+
+FUSED_DEPTH = 100  # hits of each search that a fusion looks at, at least
+SPARE = 2  # times as many estimated hits are compared with the vectors themselves
+SPARE_MORE = 16
+
+Scored = tuple[int, float]
+"""A row number and a score."""
+
+
+class OutOfDate(Exception):  # noqa: N818 (it is no error: the search is done again)
+    """The store has moved on from what the search began with."""
+
+
+class Searcher:
+    """Answers the searches of one collection. Any thread may call it; it changes nothing.
+
+    Raises OutOfDate when a point was replaced or deleted between the look at the index and the look at the store.
+    """
+
+    def __init__(self, store: Store, number: int, filters: FilterCache) -> None:
+        self._store = store
+        self._number = number
+        self._filters = filters
+
+    def hits(self, search: Search, contents: Contents) -> list[list[Hit]]:
+        """For each query its hits, best first. The search has been checked, and its queries are scaled."""
+        allowed = self.allowed(search, contents)
+        wanted = search.offset + search.limit
+        found = self._found(search, contents, allowed, wanted)
+        lowest = -math.inf if search.score_threshold is None else search.score_threshold
+        cut = [[hit for hit in hits if hit.score >= lowest][search.offset : wanted] for hits in found]
+        return self._told(search, contents, cut)
+
+    def _found(self, search: Search, contents: Contents, allowed: Bits | None, wanted: int) -> list[list[Fused]]:
+        if search.mode == "dense":
+            return [[Fused(*hit) for hit in hits] for hits in self._dense(search, contents, allowed, wanted)]
+        if search.mode == "lexical":
+            return [[Fused(*hit) for hit in hits] for hits in self._lexical(search, contents, allowed, wanted)]
+        depth = max(FUSED_DEPTH, 2 * wanted)
+        dense = self._dense(search, contents, allowed, depth)
+        lexical = self._lexical(search, contents, allowed, depth)
+        return [reciprocal_rank_fusion(*pair) for pair in zip(dense, lexical, strict=True)]
+
+    def allowed(self, search: Search, contents: Contents) -> Bits | None:
+        """The places that may be found; None where all may."""
+        bits = None if search.filter is None else self._filters.bits(search.filter, contents.view)
+        if search.filter is not None and bits is None:
+            raise OutOfDate
+        if search.exclude:
+            bits = contents.view.live.copy() if bits is None else bits.copy()
+            gone = places_of_rows(np.sort(self._store.rows_of_ids(self._number, [*search.exclude])), contents.view)
+            np.bitwise_and.at(bits, gone >> 3, ~(1 << (gone & 7)).astype(np.uint8))
+        if bits is None:
+            return None if contents.all_live else contents.view.live
+        return bits & contents.view.live
+
+    def _dense(self, search: Search, contents: Contents, allowed: Bits | None, wanted: int) -> list[list[Scored]]:
+        queries = search.queries
+        if queries is None or not len(queries):
+            return []
+        index, count = contents.index, contents.view.count
+        asked = wanted if index.exact_scores else SPARE * wanted + SPARE_MORE
+        if search.exact:
+            found = index.nearest_exactly(queries, wanted, count=count, allowed=allowed)
+        else:
+            found = index.nearest(queries, min(asked, count), count=count, allowed=allowed, breadth=search.breadth)
+        rows = contents.view.rows[found.places]
+        if not index.exact_scores:
+            return self._compared(queries, found, rows, wanted)
+        return [
+            [hit for hit, place in zip(zip(*pair, strict=True), places, strict=True) if place >= 0][:wanted]
+            for *pair, places in zip(rows.tolist(), found.scores.tolist(), found.places.tolist(), strict=True)
+        ]
+
+    def _compared(self, queries: Vectors, found: Found, rows: NDArray[np.int64], wanted: int) -> list[list[Scored]]:
+        """The best of those that were found, by their vectors in the store."""
+        needed = np.unique(rows[found.places >= 0])
+        points = self._store.points_by_row(self._number, needed)
+        if len(points) < len(needed):
+            raise OutOfDate
+        answers = []
+        for query, its_rows, its_places in zip(queries, rows.tolist(), found.places.tolist(), strict=True):
+            numbers = [row for row, place in zip(its_rows, its_places, strict=True) if place >= 0]
+            exact = np.stack([points[row].vector for row in numbers]) @ query if numbers else np.empty(0)
+            ranked = sorted(zip(numbers, exact.tolist(), strict=True), key=lambda hit: (-hit[1], hit[0]))
+            answers.append(ranked[:wanted])
+        return answers
+
+    def _lexical(self, search: Search, contents: Contents, allowed: Bits | None, wanted: int) -> list[list[Scored]]:
+        def passes(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+            places = np.searchsorted(contents.view.rows[: contents.view.count], rows)
+            inside = (places < contents.view.count) & np.isin(rows, contents.view.rows[: contents.view.count])
+            bits = contents.view.live if allowed is None else allowed
+            places = np.where(inside, places, 0)
+            return inside & (bits[places >> 3] >> (places & 7) & 1).astype(np.bool_)
+
+        return [self._store.lexical(self._number, words, wanted, passes) for words in search.words or ()]
+
+    def _told(self, search: Search, contents: Contents, found: Sequence[Sequence[Fused]]) -> list[list[Hit]]:
+        """With ids, and what was asked for of the store."""
+        rows = np.unique(np.array([hit.row for hits in found for hit in hits], np.int64))
+        if not search.with_text and not search.with_metadata and not search.with_vector:
+            known = contents.view.rows[: contents.view.count]
+            ids = dict(zip(rows.tolist(), map(contents.ids.at, np.searchsorted(known, rows).tolist()), strict=True))
+            return [
+                [Hit(ids[hit.row], hit.score, dense_score=hit.dense, lexical_score=hit.lexical) for hit in hits]
+                for hits in found
+            ]
+        points = self._store.points_by_row(self._number, rows)
+        if len(points) < len(rows):
+            raise OutOfDate
+        return [[_hit(hit, points[hit.row], search) for hit in hits] for hits in found]
+
+
+def _hit(found: Fused, point: StoredPoint, search: Search) -> Hit:
+    return Hit(
+        point.id,
+        found.score,
+        text=point.text if search.with_text else None,
+        metadata=point.metadata if search.with_metadata else None,
+        vector=point.vector if search.with_vector else None,
+        dense_score=found.dense,
+        lexical_score=found.lexical,
+    )
