@@ -68,7 +68,7 @@ class FilterCache:
         was_read = HasId in map(type, conditions) or not all(one.holds_for(view) for one in known.values())
         current = not was_read or self._source.is_current(view)
         for key, one in known.items():
-            self._kept.keep(view.generation, key, replace(one, certain=current) if one.upto == view.count else one)
+            self._kept.keep(view.generation, key, replace(one, certain=current))
         return found if current else None
 
     def _known(self, leaves: Mapping[bytes, Leaf], view: View) -> dict[bytes, Known]:

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from service.errors import InvalidInput
 from service.search.filters import conditions
-from service.search.filters.model import Condition, Filter
+from service.search.filters.model import Condition, Filter, MatchText
 from service.search.filters.refusal import a_list, an_object, is_integer, refuse
 
 MOST_CONDITIONS = 256  # in all, filters in filters included
+MOST_TEXTS = 16  # a match on text looks at the metadata of every point
 MOST_NESTING = 8
 
 CLAUSES = ("must", "should", "must_not", "min_should")
@@ -29,6 +30,7 @@ class _Reader:
     """Reads one filter, and counts what is in it."""
 
     count: int = 0
+    texts: int = 0
     nesting: int = 0
 
     def filter(self, value: object, where: str) -> Filter:
@@ -71,4 +73,8 @@ class _Reader:
             raise InvalidInput(f"{where} is one condition too many; expected at most {MOST_CONDITIONS} in all.")
         if isinstance(value, dict) and value.keys() <= set(CLAUSES):
             return self.filter(value, where)
-        return conditions.parse_condition(value, where, CLAUSES)
+        condition = conditions.parse_condition(value, where, CLAUSES)
+        self.texts += isinstance(condition, MatchText)
+        if self.texts > MOST_TEXTS:
+            raise InvalidInput(f"{where} is one match on text too many; expected at most {MOST_TEXTS} in all.")
+        return condition

@@ -19,11 +19,12 @@ from service.search.filters.model import (
     Range,
     TimeRange,
 )
-from service.search.filters.parse import MOST_CONDITIONS, MOST_NESTING, parse_filter
+from service.search.filters.parse import MOST_CONDITIONS, MOST_NESTING, MOST_TEXTS, parse_filter
 from service.search.filters.written import to_json
 from tests.service.search.filters.strategies import FILTERS
 
 RED = {"key": "a", "match": {"value": "red"}}
+TEXT = {"key": "a", "match": {"text": "red"}}
 IS_RED = MatchAny("a", ("red",))
 
 
@@ -138,6 +139,7 @@ CALLERS = "words of the caller"
         ({"must": [{"is_empty": {}}]}, r"is_empty\.key is null; expected a string"),
         ({"must": [RED] * (MOST_CONDITIONS + 1)}, r"filter\.must has 257 items; expected at most 256"),
         ({"must": [RED] * 200, "should": [RED] * 57}, r"should\[56\] is one condition too many; expected at most 256"),
+        ({"must": [TEXT] * MOST_TEXTS, "should": TEXT}, r"should is one match on text too many; expected at most 16"),
         ({"should": [RED], "min_should": {"conditions": [RED], "min_count": 1}}, r"filter has should and min_should"),
         ({"min_should": {"conditions": [RED], "min_count": 2}}, r"min_count is not between 1 and 1"),
         ({"min_should": {"conditions": [RED], "min_count": 0}}, r"min_count is not between 1 and 1"),
