@@ -47,7 +47,8 @@ class Entry(NamedTuple):
 def entries(metadata: "Metadata | None", *, most: float = MOST_LEAVES) -> tuple[Entry, ...]:
     """Every value of `metadata` once, sorted. A value whose path cannot be asked for is left out.
 
-    `metadata` is as JSON says it, so that what was read back has the same entries as what was written. Raises InvalidInput if there are more than `most`; what is stored already was written when there was no limit.
+    `metadata` is as JSON says it, so that what was read back has the same entries as what was written.
+    Raises InvalidInput if there are more than `most`; what an older version wrote had no bound.
     """
     found: set[Entry] = set()
     for entry in _object(metadata or {}, ""):

@@ -104,6 +104,10 @@ def test_the_most_values_are_taken_and_repeated_ones_count_once() -> None:
     assert len(entries({"a": [*range(MOST_LEAVES), *range(MOST_LEAVES)]})) == MOST_LEAVES
 
 
+def test_another_bound_can_be_set() -> None:
+    assert len(entries({"a": [*range(1000)]}, most=float("inf"))) == 1000
+
+
 @given(METADATA)
 def test_entries_are_sorted_and_distinct(metadata: Metadata) -> None:
     found = entries(metadata)
