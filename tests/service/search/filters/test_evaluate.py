@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.search.filters.evaluate import matches
+from service.search.filters.evaluate import matches, values_at
 from service.search.filters.model import (
     Condition,
     Filter,
@@ -120,3 +120,10 @@ def test_a_point_without_metadata_has_only_empty_fields() -> None:
 def test_a_number_id_is_not_the_string_of_its_digits() -> None:
     assert matches(HasId((1,)), 1, None)
     assert not matches(HasId(("1",)), 1, None)
+
+
+def test_the_values_of_a_field_are_told_one_by_one() -> None:
+    assert values_at(WINE, "tags[]") == ["dry", "Red Sea", 7]
+    assert values_at(WINE, "shops[].city") == ["Paris", "Lyon"]
+    assert values_at(WINE, "year") == [2019]
+    assert values_at(WINE, "missing") == values_at(WINE, "awards") == values_at(WINE, "no..path") == []
