@@ -11,7 +11,7 @@ from pathlib import Path
 from qdrant_client import QdrantClient, models
 
 from service.errors import Conflict, InvalidInput, NotFound, ServiceError
-from service.search.collections import NAME
+from service.search.collections import check_name
 from service.search.points import CollectionInfo, IndexKind, Metric, Storage
 from service.search.qdrant.collection import QdrantCollection
 from service.search.qdrant.connection import Connection, Place
@@ -49,7 +49,7 @@ class QdrantBackend:
         self._shard_number = shard_number
         self._replication_factor = replication_factor
         self._lock = threading.Lock()
-        self._indexes: dict[str, FieldIndexes] = {}
+        self._indexes: dict[tuple[str, str], FieldIndexes] = {}
 
     def create(
         self,
@@ -62,7 +62,7 @@ class QdrantBackend:
         description: str | None = None,
     ) -> QdrantCollection:
         """Make an empty collection. Raises Conflict if the name, or an alias of that name, is there; InvalidInput."""
-        _check_name(name)
+        check_name(name)
         _check_choice("space", space, self._dimensions)
         _check_choice("metric", metric, METRICS)
         _check_choice("storage", storage, STORAGES)
@@ -90,7 +90,7 @@ class QdrantBackend:
     def get(self, name: str) -> QdrantCollection:
         """The collection of this name or alias. Raises NotFound, InvalidInput for a name that none can have, and
         Conflict for a collection that this service did not make."""
-        _check_name(name)
+        check_name(name)
         with self._connection.calling(name) as client:
             facts = facts_of(client.get_collection(name))
             true_name = name if facts is None or facts.name == name else _aliases(client).get(name, name)
@@ -103,9 +103,11 @@ class QdrantBackend:
     def drop(self, name: str) -> int:
         """Delete a collection with its points and the aliases for it; returns how many points it had."""
         collection = self.get(name)
+        if collection.name != name:
+            raise Conflict(f'"{name}" is an alias of "{collection.name}"; drop the collection by its name.')
         count = collection.count()
-        with self._connection.calling(collection.name) as client:
-            client.delete_collection(collection.name)
+        with self._connection.calling(name) as client:
+            client.delete_collection(name)
         return count
 
     def list(self) -> builtins.list[CollectionInfo]:
@@ -121,21 +123,22 @@ class QdrantBackend:
 
     def set_alias(self, alias: str, name: str) -> str | None:
         """Let `alias` stand for `name` from now on, in one step; returns which one it stood for before."""
-        _check_name(alias)
-        target = self.get(name).name
+        check_name(alias)
+        if self.get(name).name != name:
+            raise Conflict(f'"{name}" is an alias itself; name the collection.')
         with self._connection.calling() as client:
             before = _aliases(client).get(alias)
             if before is None and client.collection_exists(alias):
-                raise Conflict(f'There is a collection "{alias}"; choose another alias, or drop it first.')
+                raise Conflict(f'"{alias}" is a collection; an alias needs a name of its own.')
         if before is not None:
             self.get(before)
         with self._connection.calling() as client:
-            client.update_collection_aliases([*([_no_alias(alias)] if before else []), _alias(alias, target)])
+            client.update_collection_aliases([*([_no_alias(alias)] if before else []), _alias(alias, name)])
         return before
 
     def delete_alias(self, alias: str) -> None:
         """Raises NotFound."""
-        _check_name(alias)
+        check_name(alias)
         with self._connection.calling() as client:
             before = _aliases(client).get(alias)
         if before is None:
@@ -180,7 +183,7 @@ class QdrantBackend:
     def _collection(self, name: str, facts: Facts) -> QdrantCollection:
         place = Place(self._connection, name)
         with self._lock:
-            indexes = self._indexes.setdefault(facts.identity, FieldIndexes(place))
+            indexes = self._indexes.setdefault((name, facts.identity), FieldIndexes(place))
         return QdrantCollection(
             place, facts, indexes, running_fingerprint=self._fingerprint, max_points=self._max_points
         )
@@ -196,13 +199,6 @@ def _alias(alias: str, name: str) -> models.CreateAliasOperation:
 
 def _no_alias(alias: str) -> models.DeleteAliasOperation:
     return models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias))
-
-
-def _check_name(name: str) -> None:
-    if not NAME.fullmatch(name):
-        raise InvalidInput(
-            "The collection's name breaks the rule: 1 to 128 of A-Z a-z 0-9 . _ - with a letter or digit first."
-        )
 
 
 def _check_choice(what: str, value: str, choices: Mapping[str, int] | tuple[str, ...]) -> None:

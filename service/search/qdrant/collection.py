@@ -1,10 +1,13 @@
 """One named set of points in Qdrant."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from service.errors import Conflict, InvalidInput
 from service.search import rows, vectors
+from service.search.checks import refuse_repeats
+from service.search.grouping import search_until_full
 from service.search.points import (
     CollectionInfo,
     Group,
@@ -21,12 +24,13 @@ from service.search.points import (
     StoredPoint,
     Upserted,
 )
-from service.search.qdrant import grouping, reading, searching, snapshots, state, writing
+from service.search.qdrant import reading, searching, snapshots, state, writing
 from service.search.qdrant.asking import planned
 from service.search.qdrant.connection import Place
 from service.search.qdrant.facts import Facts, facts_of
 from service.search.qdrant.failures import missing
 from service.search.qdrant.fields import FieldIndexes, of_selection
+from service.search.recall import measured_recall
 
 SHORT = 12  # characters of a fingerprint that are shown
 
@@ -60,15 +64,17 @@ class QdrantCollection:
 
     def report(self, *, measure: bool = False) -> IndexReport:
         """The state of its index; `measure` measures the recall anew."""
-        return state.report(self._place, self._facts, measure=measure)
+        exact = self._facts.index == "flat" and self._facts.storage == "float32"
+        recall = measured_recall(state.sample(self._place, self._facts), self.search) if measure else None
+        return state.report(self._place, self._facts, 1.0 if exact else recall)
 
     def require_model(self) -> None:
         """Raise Conflict unless the running model made the vectors."""
         if self._facts.fingerprint != self._running_fingerprint:
             raise Conflict(
                 f'Collection "{self.name}" was made with model {self._facts.fingerprint[:SHORT]}, and the running '
-                f"model is {self._running_fingerprint[:SHORT]}: drop the collection, or start the server with the "
-                "checkpoint it was made with."
+                f"model is {self._running_fingerprint[:SHORT]}: re-embed it with `mcse reindex`, or start the server "
+                "with the checkpoint it was made with."
             )
 
     def upsert(self, points: Sequence[Point], on_conflict: OnConflict = "replace") -> Upserted:
@@ -80,6 +86,7 @@ class QdrantCollection:
         self.require_model()
         if not points:
             return Upserted((), 0, 0)
+        refuse_repeats([point.id for point in points])
         stacked = vectors.stack([point.vector for point in points], self._facts.dimension, "points")
         if self._facts.metric == "cosine":
             stacked = vectors.unit(stacked, "points")
@@ -123,10 +130,11 @@ class QdrantCollection:
 
     def search_groups(self, search: Search, *, by: str, size: int) -> list[list[Group]]:
         """For each query at most `search.limit` groups of at most `size` hits that share a value of the field `by`."""
-        self.require_model()
-        plan = planned(search, self._facts)
-        self._indexes.want(search.filter)
-        return grouping.search_groups(self._place, plan, by, size)
+
+        def find(limit: int) -> list[list[Hit]]:
+            return self.search(replace(search, limit=limit, with_metadata=True))
+
+        return search_until_full(find, by, groups=search.limit, size=size)
 
     def create_snapshot(self) -> SnapshotInfo:
         """Let Qdrant write a snapshot and keep it."""

@@ -3,6 +3,8 @@
 Nothing that Qdrant says is passed on: its messages repeat what was sent.
 """
 
+import json
+
 import httpx
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
@@ -28,9 +30,11 @@ def translated(error: Exception, collection: str | None = None) -> ServiceError 
     if isinstance(error, UnexpectedResponse):
         return _of_status(error.status_code or 0, error.content, collection)
     if isinstance(error, ResourceExhaustedResponse):
-        return Overloaded("Qdrant takes no more requests for now; try again later.", error.retry_after_s)
+        return _overloaded(error.retry_after_s)
     if isinstance(error, ResponseHandlingException):
         return _of_transport(error.source)
+    if isinstance(error, json.JSONDecodeError | AssertionError):  # an answer that the client could not make out
+        return _of_transport(error)
     if isinstance(error, NotImplementedError):
         return InvalidInput("The client's local mode of Qdrant cannot do this; use a Qdrant server.")
     if isinstance(error, ValueError) and str(error) == f"Collection {collection} not found":  # of the local mode
@@ -42,6 +46,10 @@ def missing(collection: str | None) -> NotFound:
     """What is said where a collection is not there, or not any more."""
     named = "that collection" if collection is None else f'collection "{collection}"'
     return NotFound(f"There is no {named} in Qdrant; list the collections to see which there are.")
+
+
+def _overloaded(retry_after: int) -> Overloaded:
+    return Overloaded("Qdrant takes no more requests for now; try again later.", retry_after)
 
 
 def _of_transport(source: Exception) -> ServiceError:
@@ -65,6 +73,8 @@ def _of_status(status: int, content: bytes, collection: str | None) -> ServiceEr
         return Conflict("Qdrant has something of that name already (409); choose another name.")
     if status == 413:
         return BodyTooLarge("Qdrant takes no request of this size (413); send fewer points in one.")
+    if status == 429:
+        return _overloaded(1)
     return _of_failure(status, content)
 
 

@@ -1,27 +1,25 @@
-"""The state of a collection's index in Qdrant, and the recall of its searches."""
+"""The state of a collection's index in Qdrant."""
 
-from typing import Any
-
-from qdrant_client import QdrantClient, models
+import numpy as np
+from numpy.typing import NDArray
+from qdrant_client import models
 
 from service.search.points import IndexReport
 from service.search.qdrant.connection import Place
 from service.search.qdrant.facts import Facts
-from service.search.qdrant.layout import DENSE
+from service.search.qdrant.layout import DENSE, vector_of
+from service.search.recall import SAMPLE
 
 BUSY = (models.CollectionStatus.YELLOW, models.CollectionStatus.GREY)
-SAMPLE = 100  # points that are searched for to measure the recall
-NEAREST = 10
 
 
-def report(place: Place, facts: Facts, *, measure: bool) -> IndexReport:
-    """What Qdrant says of the index.
+def report(place: Place, facts: Facts, recall: float | None) -> IndexReport:
+    """What Qdrant says of the index, with a recall that was measured.
 
     Qdrant does not say how much memory it takes, so that is computed from sizes; deleted points it clears by itself.
     """
     with place.calling() as client:
         found = client.get_collection(place.name)
-        recall = _recall(client, place.name) if measure else None
     points, indexed = found.points_count or 0, found.indexed_vectors_count or 0
     graph = facts.index != "flat" and indexed > 0
     numbers = points * facts.dimension * (1 if facts.storage == "int8" else 4)
@@ -35,21 +33,10 @@ def report(place: Place, facts: Facts, *, measure: bool) -> IndexReport:
     )
 
 
-def _recall(client: QdrantClient, name: str) -> float | None:
-    sample = models.SampleQuery(sample=models.Sample.RANDOM)
-    points = client.query_points(name, query=sample, limit=SAMPLE, with_payload=False, with_vectors=[DENSE]).points
-    queries = [point.vector[DENSE] for point in points if isinstance(point.vector, dict)]
-    if not queries:
-        return None
-    found, true = (_nearest(client, name, queries, exact=exact) for exact in (False, True))
-    shares = [len(got & wanted) / len(wanted) for got, wanted in zip(found, true, strict=True)]
-    return sum(shares) / len(shares)
-
-
-def _nearest(client: QdrantClient, name: str, queries: list[Any], *, exact: bool) -> list[set[object]]:
-    params = models.SearchParams(exact=True) if exact else None
-    requests = [
-        models.QueryRequest(query=query, using=DENSE, limit=NEAREST, params=params, with_payload=False)
-        for query in queries
-    ]
-    return [{point.id for point in answer.points} for answer in client.query_batch_points(name, requests)]
+def sample(place: Place, facts: Facts) -> NDArray[np.float32]:
+    """Some of the collection's own vectors (n, dimension)."""
+    chosen = models.SampleQuery(sample=models.Sample.RANDOM)
+    with place.calling() as client:
+        answer = client.query_points(place.name, query=chosen, limit=SAMPLE, with_payload=False, with_vectors=[DENSE])
+    found = [vector_of(point.vector) for point in answer.points]
+    return np.array(found, np.float32).reshape(len(found), facts.dimension)

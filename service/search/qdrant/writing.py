@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from qdrant_client import models
 
-from service.errors import Conflict, InvalidInput, StorageFull
+from service.errors import Conflict, StorageFull
 from service.search import rows
-from service.search.points import Metadata, OnConflict, Point, PointId, Selection, Upserted
+from service.search.points import Metadata, OnConflict, Point, Selection, Upserted
 from service.search.qdrant.connection import Place, require_done
 from service.search.qdrant.filters import of_selection
 from service.search.qdrant.layout import Key, checked_metadata, key_of, structs
@@ -27,7 +27,6 @@ def upsert(
     """Write `points`, whose checked vectors are the rows of `vectors`. Raises InvalidInput, Conflict, StorageFull."""
     ids = tuple(point.id for point in points)
     rows.check_ids(ids, "points")
-    refuse_repeats(ids)
     made = structs(points, vectors)
     there = _there(place, [key_of(point_id) for point_id in ids])
     old = [position for position, struct in enumerate(made) if struct.id in there]
@@ -60,15 +59,6 @@ def set_metadata(place: Place, selection: Selection, metadata: Metadata) -> int:
 def delete_metadata(place: Place, selection: Selection, keys: Sequence[str]) -> int:
     """Delete these top-level fields; returns how many points there were."""
     return delete_fields(place, of_selection(selection), keys)
-
-
-def refuse_repeats(ids: Sequence[PointId]) -> None:
-    """Raise InvalidInput for an id that comes twice."""
-    first: dict[Key, int] = {}
-    for position, point_id in enumerate(ids):
-        if first.setdefault(key_of(point_id), position) != position:
-            before = first[key_of(point_id)]
-            raise InvalidInput(f"points[{position}] has the same id as points[{before}]; send each id once.")
 
 
 def _there(place: Place, keys: Sequence[Key]) -> set[Key]:
