@@ -33,7 +33,8 @@ class Collection(Protocol):
     store is broken."""
 
     def info(self) -> CollectionInfo:
-        """What the collection says of itself, with the present count."""
+        """What the collection says of itself, with the present count: where the store is a cluster, its own figure,
+        which can be a little off while it merges segments."""
 
     def report(self, *, measure: bool = False) -> IndexReport:
         """The state of its index; `measure` measures the recall anew, which takes as long as some exact searches."""
@@ -46,7 +47,8 @@ class Collection(Protocol):
 
         `on_conflict` says what becomes of a point whose id is there: it takes the place of the old one, is left out,
         or the whole write raises Conflict. Raises InvalidInput (a vector, id, text or metadata breaks a rule, or an id
-        comes twice), Conflict (another model), StorageFull.
+        comes twice), Conflict (another model), StorageFull. A cluster writes each shard as a whole: should one fail
+        meanwhile, the others keep their part, and sending the same again completes it.
         """
 
     def delete(self, selection: Selection) -> int:
@@ -65,8 +67,8 @@ class Collection(Protocol):
         """How many points there are, or how many of a selection."""
 
     def scroll(self, *, limit: int, cursor: str | None = None, selection: Selection | None = None) -> Page:
-        """The next `limit` points in the order of writing. Raises InvalidInput for a cursor that another collection,
-        or nobody, gave out."""
+        """The next `limit` points in the order of writing, or in the order of its own ids where a cluster knows no
+        other. Raises InvalidInput for a cursor that another collection, or nobody, gave out."""
 
     def search(self, search: Search) -> list[list[Hit]]:
         """For each query its hits, best first. Raises InvalidInput and Conflict (another model)."""
@@ -81,7 +83,7 @@ class Collection(Protocol):
         """The snapshot files there are, oldest first."""
 
     def snapshot_path(self, name: str) -> Path:
-        """Where a snapshot is; raises NotFound."""
+        """Where a snapshot is; raises NotFound, or InvalidInput where a cluster keeps its snapshots itself."""
 
     def delete_snapshot(self, name: str) -> None:
         """Delete a snapshot; raises NotFound."""
@@ -127,7 +129,8 @@ class Backend(Protocol):
         """Make the collection `name` from a snapshot file, as a whole or not at all.
 
         Raises InvalidInput (the file is damaged or no snapshot), Conflict (there is one of that name and not `replace`,
-        or the file's vectors are of another model), StorageFull.
+        or the file's vectors are of another model), StorageFull. A cluster restores its own snapshots by its own means
+        and raises InvalidInput here.
         """
 
     def verify(self) -> Iterable[str]:
