@@ -11,27 +11,37 @@ from starlette.types import ASGIApp
 
 from models.cores import usable_cores
 from service import __version__
-from service.api import collections, embed, operations, search
+from service.api import bulk, collections, embed, operations, points, search, snapshots
 from service.api.context import ERRORS
 from service.api.direct import Shortcut, direct_routes
 from service.api.docs import add_docs
 from service.api.handlers import add_handlers
+from service.api.uploads import forget_uploads
 from service.engine.engine import Engine
 from service.engine.space import Space
 from service.engine.workers import Workers
 from service.errors import EncodeFailed, ModelError
 from service.middleware import RequestMiddleware
 from service.model import Encoder, ServedModel, open_model
-from service.search.collections import Collections
-from service.search.index import search_threads
+from service.place import open_place
+from service.search.indexes.threads import search_threads
 from service.services import Services
 from service.settings import Settings
 from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
 from service.threads import blas_threads, openmp_threads, tokenizer_threads
 
-ROUTERS = (embed.router, search.router, collections.router, operations.router)
+ROUTERS = (
+    embed.router,
+    search.router,
+    collections.router,
+    points.router,
+    bulk.router,
+    snapshots.router,
+    operations.router,
+)
 READER_THREADS = 2
+MOST_JOBS = 8  # each may hold a file of the size of a collection
 WARM_UP = ["a"]
 
 
@@ -91,12 +101,8 @@ class _App(FastAPI):
 
 def build(settings: Settings, model: ServedModel, encoder: Encoder) -> Services:
     """Open the store and start the threads; raises StoreError. Call it on the event loop."""
-    store = Collections.open(
-        settings.data_dir,
-        fingerprint=model.fingerprint,
-        dimensions=_dimensions(model),
-        max_points=settings.max_points,
-    )
+    store = open_place(settings, model)
+    forget_uploads(settings.data_dir)
     metrics = Metrics()
     engine = Engine(
         model,
@@ -117,9 +123,10 @@ def build(settings: Settings, model: ServedModel, encoder: Encoder) -> Services:
         collections=store,
         readers=Workers("reader", threads=READER_THREADS, permits=settings.max_pending),
         writer=Workers("writer", threads=1, permits=settings.max_pending),
+        jobs=Workers("job", threads=1, permits=MOST_JOBS),
         checks=checks,
         threads={},
-        health=Health(worker=engine.healthy, store=lambda: checks.call(store.verify)),
+        health=Health(worker=engine.healthy, store=lambda: checks.call(lambda: [*store.verify()])),
         metrics=metrics,
     )
 
@@ -156,14 +163,9 @@ def _close(services: Services) -> None:
     services.engine.close()
     services.writer.close()
     services.readers.close()
+    services.jobs.close()
     services.checks.close()
     services.collections.close()
-
-
-def _dimensions(model: ServedModel) -> dict[str, int]:
-    if model.grounded_dimension is None:
-        return {"sentence": model.dimension}
-    return {"sentence": model.dimension, "grounded": model.grounded_dimension}
 
 
 def _routes(routers: tuple[APIRouter, ...]) -> list[tuple[str, str, int]]:

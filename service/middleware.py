@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from service.api.answers import error_response
+from service.deadline import DEADLINE_KEY, Deadline
 from service.disconnect import cancelled_by_disconnect
 from service.errors import DeadlineExceeded, ServiceError, Unavailable
 from service.record import RECORD_KEY, Record
@@ -50,7 +51,11 @@ class RequestMiddleware:
         """Run the app; returns the error that is still to be answered."""
         timeout_s = services.settings.request_timeout_s
         try:
-            async with asyncio.timeout(timeout_s), cancelled_by_disconnect(receive, answer.is_complete) as watched:
+            async with (
+                asyncio.timeout(timeout_s) as timeout,
+                cancelled_by_disconnect(receive, answer.is_complete) as watched,
+            ):
+                scope[DEADLINE_KEY] = Deadline(timeout, timeout_s)
                 await self.app(scope, watched, answer.send)
         except ServiceError as error:
             return error

@@ -6,11 +6,15 @@ those keep everybody else out.
 """
 
 import asyncio
+from functools import partial
 from typing import Any, ClassVar
 
+from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 RECEIVE_WITHIN_S = 10.0  # the whole request, from the opened connection or its first byte to its last
+PATIENCE_KEY = "mcse.patience"  # in the scope: a function to call for a body that may take longer
+LEAST_BYTES = 10 * 1024  # of such a body, in every RECEIVE_WITHIN_S in which the app was ready for them
 SEND_WITHIN_S = 30.0  # from the first byte of an answer that the client does not take to the last
 MAX_HEAD_BYTES = 64 * 1024  # request line and headers; proxies add some, cookies some more
 
@@ -23,6 +27,9 @@ class LimitedProtocol(HttpToolsProtocol):
                                                      └── RECEIVE_WITHIN_S later: closed
         an answer waits for the client ── timer starts ── all of it is taken ── timer stops
                                               └── SEND_WITHIN_S later: cut off, what waits is thrown away
+
+    For a body of any size the app asks for patience: then the first timer starts again as long as LEAST_BYTES have
+    come, or the app was not ready for them.
     """
 
     max_connections: ClassVar[int] = 512
@@ -31,6 +38,9 @@ class LimitedProtocol(HttpToolsProtocol):
     _send_deadline: asyncio.TimerHandle | None = None
     _in_head = True
     _head_bytes = 0
+    _patient = False
+    _came = 0
+    _was_paused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse the connection when there are too many, else give it its time."""
@@ -49,6 +59,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count the bytes of a head that does not end, and time those that begin no request."""
+        self._came += len(data)
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
@@ -76,11 +87,13 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The body has no bound here; the app has one."""
         self._in_head = False
+        self.scope[PATIENCE_KEY] = partial(self._be_patient, self.scope)  # type: ignore[literal-required]
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The whole request is here; from now on the deadline is the app's."""
         self._stop_timer()
+        self._patient = False
         self._in_head = True  # what comes next belongs to the next one, from its first byte
         self._head_bytes = 0
         super().on_message_complete()
@@ -90,7 +103,22 @@ class LimitedProtocol(HttpToolsProtocol):
         answered = self.cycle is None or self.cycle.response_complete
         return answered and self.timeout_keep_alive_task is None and not self.transport.is_closing()
 
+    def _be_patient(self, scope: HTTPScope) -> None:
+        """Called by the app, which may do so when the body is here and the next request has begun."""
+        if self.scope is scope and self._deadline is not None:
+            self._patient = True
+            self._stop_timer()
+            self._start_timer()
+
+    def _is_coming(self) -> bool:
+        """Whether a body that gets patience has come on since the timer was started."""
+        if not self._patient or self.cycle.response_complete:
+            return False
+        return self._came >= LEAST_BYTES or self._was_paused or self.flow.read_paused
+
     def _start_timer(self) -> None:
+        self._came = 0
+        self._was_paused = self.flow.read_paused
         self._deadline = self.loop.call_later(RECEIVE_WITHIN_S, self._close_late)
 
     def _stop_timer(self) -> None:
@@ -105,7 +133,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _close_late(self) -> None:
         self._deadline = None
-        if not self.transport.is_closing():
+        if self._is_coming():
+            self._start_timer()
+        elif not self.transport.is_closing():
             self.transport.close()
 
 

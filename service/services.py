@@ -9,7 +9,7 @@ from starlette.types import Scope
 from service.engine.engine import Engine
 from service.engine.workers import Workers
 from service.model import Encoder, ServedModel
-from service.search.collections import Collections
+from service.search.backend import Backend
 from service.settings import Settings
 from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
@@ -22,12 +22,14 @@ class Services:
     settings: Settings
     model: ServedModel
     engine: Engine
-    collections: Collections
+    collections: Backend
     readers: Workers
     """Threads for searches and look-ups."""
     writer: Workers
     """The one thread for everything that changes the store."""
     encoder: Encoder
+    jobs: Workers
+    """The thread for what takes long: snapshots, restores, measurements."""
     checks: Workers
     """The thread of health checks and scrapes, which must answer while the others are busy."""
     threads: Mapping[str, int | None]

@@ -8,9 +8,9 @@ import difflib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models.config import Pooling
@@ -24,6 +24,7 @@ FOREIGN_VARIABLES = frozenset({"MCSE_DATA", "MCSE_CACHE"})  # read by training a
 # As in models.runtime, which loads NumPy before its threads are limited; a test compares them.
 PrecisionSetting = Literal["auto", "float32", "bfloat16", "int8"]
 Device = Literal["auto", "cpu", "cuda"]
+SearchPlace = Literal["embedded", "qdrant"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
@@ -41,6 +42,13 @@ class Settings(BaseSettings):
     )
     pooling: Pooling | None = Field(None, description="Override the pooling that the checkpoint asks for.")
     data_dir: Path = Field(Path("data"), description="Where collections are stored.")
+    search: SearchPlace = Field(
+        "embedded", description="Where collections are: in the data directory, or in a Qdrant cluster."
+    )
+    qdrant_url: str | None = Field(None, description="Address of Qdrant, such as http://localhost:6333.")
+    qdrant_api_key: SecretStr | None = Field(None, description="Key for Qdrant; never logged.")
+    qdrant_shards: int | None = Field(None, ge=1, le=10_000, description="Shards of new collections; Qdrant's default.")
+    qdrant_replicas: int | None = Field(None, ge=1, le=100, description="Copies of each shard; Qdrant's default.")
     threads: int = Field(0, ge=0, le=1024, description="Threads of the encoder; 0 is one per usable core.")
     precision: PrecisionSetting = Field("auto", description="Numbers of the matrix products; auto suits the processor.")
     device: Device = Field("auto", description="Where the encoder runs; auto takes a GPU where there is one.")
@@ -61,6 +69,9 @@ class Settings(BaseSettings):
     max_hits: int = Field(
         1280, ge=1, le=1_000_000, description="Most hits of one search: queries x limit; each brings text and metadata."
     )
+    max_snapshot_bytes: int = Field(
+        16 * 1024**3, ge=1024, description="Largest snapshot that is taken as an upload; it is on the disk meanwhile."
+    )
     max_pending: int = Field(512, ge=1, description="Texts admitted at one time; beyond it requests get 429.")
     max_batch_tokens: int = Field(
         0, ge=0, description="Tokens encoded together; 0 tries out at the first start how many suit this machine."
@@ -74,6 +85,12 @@ class Settings(BaseSettings):
     max_connections: int = Field(512, ge=1, description="Open connections; further ones are closed at once.")
     log_level: LogLevel = Field("info", description="Least severe log lines to write.")
     docs: bool = Field(True, description="Serve /docs and /openapi.json.")
+
+    @model_validator(mode="after")
+    def _qdrant_has_an_address(self) -> Self:
+        if self.search == "qdrant" and not self.qdrant_url:
+            raise ValueError("qdrant needs MCSE_QDRANT_URL, such as http://localhost:6333")
+        return self
 
     @field_validator("max_hits")
     @classmethod
@@ -109,7 +126,7 @@ def load_settings(**flags: Any) -> Settings:
         return Settings(**flags)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        name = str(first["loc"][0])
+        name = str(first["loc"][0]) if first["loc"] else "search"
         reason = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"Setting {PREFIX}{name.upper()}: {reason}.") from None
 

@@ -29,6 +29,11 @@ def _json(content: Any) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
+def json_line(content: Any) -> bytes:
+    """One line of a file or stream of JSON values."""
+    return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
+
+
 def json_response(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """`content` may hold float32 arrays; each number is written in its shortest exact form."""
     return Response(_json(content), status_code=status, headers=headers, media_type="application/json")

@@ -27,10 +27,11 @@ class JsonRoute(APIRoute):
         handle = super().get_route_handler()
         if self.body_field is None:
             return handle
+        optional = not self.body_field.field_info.is_required()
 
         async def read_then_handle(request: Request) -> Response:
             parsed = JsonRequest(request.scope, request.receive)
-            await parsed.read(services_of(request.scope).settings.max_body_bytes)
+            await parsed.read(services_of(request.scope).settings.max_body_bytes, optional=optional)
             return await handle(parsed)
 
         return read_then_handle
@@ -39,19 +40,21 @@ class JsonRoute(APIRoute):
 class JsonRequest(Request):
     """A request whose body has been parsed by orjson."""
 
-    async def read(self, limit: int) -> None:
+    async def read(self, limit: int, *, optional: bool) -> None:
         """Read and parse the body, as `read_json` does."""
-        self._body, self._json = await read_json(self.scope, self.receive, limit)
+        self._body, self._json = await read_json(self.scope, self.receive, limit, optional=optional)
 
 
-async def read_json(scope: Scope, receive: Receive, limit: int) -> tuple[bytes, Any]:
-    """The body and the value in it.
+async def read_json(scope: Scope, receive: Receive, limit: int, *, optional: bool = False) -> tuple[bytes, Any]:
+    """The body and the value in it; no bytes and None for an empty one that is `optional`.
 
     Raises BodyTooLarge, EmptyInput, WrongMediaType, InvalidInput with the position of a syntax error, and
     ClientDisconnect.
     """
     headers = dict(reversed(scope["headers"]))  # the first one of a name
     body = await _receive_at_most(receive, headers.get(b"content-length", b""), limit)
+    if not body and optional:
+        return body, None
     if not body.strip():
         raise EmptyInput("The body is empty; send a JSON object.")
     _check_media_type(headers.get(b"content-type", b"").decode("latin-1"))
@@ -75,13 +78,13 @@ async def _receive_at_most(receive: Receive, declared: bytes, limit: int) -> byt
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes, what: str = "The body") -> Any:
     """The value in `body`; raises InvalidInput with the place of the first error."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise InvalidInput(
-            f"The body is not valid JSON: line {error.lineno}, column {error.colno} (position "
+            f"{what} is not valid JSON: line {error.lineno}, column {error.colno} (position "
             f"{error.pos}). It must be UTF-8, without NaN, Infinity or lone surrogates."
         ) from None
 

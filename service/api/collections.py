@@ -1,124 +1,106 @@
-"""`/collections`: make, list and drop collections; write, read, delete, count and find their points."""
+"""`/collections` and `/aliases`: make, describe and drop collections, and switch the names that stand for them."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Query, Response
 
 from service.api.answers import json_response
 from service.api.body import JsonRoute
-from service.api.context import Current, Running, require_at_most
-from service.api.library import find_points, write_points
-from service.api.schemas import (
-    LARGEST_ID,
-    MOST_ID_CHARS,
+from service.api.context import Name, Running
+from service.api.schemas.collections import (
+    AliasesAnswer,
+    CollectionAnswer,
+    CollectionsAnswer,
     CreateCollectionRequest,
-    DeletePointsRequest,
-    SearchAnswer,
-    SearchRequest,
-    UpsertAnswer,
-    UpsertRequest,
+    DescribeParameters,
+    DescriptionAnswer,
+    SetAliasRequest,
+    SwitchedAliasAnswer,
 )
-from service.errors import EmptyInput, NotFound
-from service.search.collection import Collection
-from service.search.collections import NAME
-from service.search.points import CollectionInfo, StoredPoint
-from service.services import Services
+from service.api.schemas.points import DeletedAnswer
+from service.api.shapes import collection_shape
+from service.errors import Conflict
+from service.search.backend import Backend, Collection
 
 router = APIRouter(route_class=JsonRoute, tags=["collections"])
 
-Name = Annotated[str, Path(pattern=f"^{NAME.pattern}$")]
-Id = Annotated[str, Path(min_length=1, max_length=MOST_ID_CHARS)]
 
-
-@router.get("/collections")
+@router.get("/collections", response_model=CollectionsAnswer)
 async def list_collections(services: Running) -> Response:
-    """All collections."""
+    """All collections, oldest first."""
     infos = await services.readers.call(services.collections.list)
-    return json_response({"collections": [_info(info) for info in infos]})
+    return json_response({"collections": [collection_shape(info) for info in infos]})
 
 
-@router.put("/collections/{name}", status_code=201)
+@router.put("/collections/{name}", status_code=201, response_model=CollectionAnswer)
 async def create_collection(name: Name, body: CreateCollectionRequest, services: Running) -> Response:
-    """Make a collection; 409 when the name is taken."""
+    """Make an empty collection; 409 when the name is taken."""
     collection = await services.writer.call(
         services.collections.create,
         name,
         space=body.space,
         metric=body.metric,
+        index=body.index,
+        storage=body.storage,
         description=body.description,
     )
-    return json_response(_info(await services.readers.call(collection.info)), status=201)
+    return json_response(collection_shape(await services.readers.call(collection.info)), status=201)
 
 
-@router.get("/collections/{name}")
-async def describe_collection(name: Name, services: Running) -> Response:
-    """What a collection is, and how many points it has."""
-    collection = await _get(services, name)
-    return json_response(_info(await services.readers.call(collection.info)))
+@router.get("/collections/{name}", response_model=DescriptionAnswer)
+async def describe_collection(name: Name, asked: Annotated[DescribeParameters, Query()], services: Running) -> Response:
+    """What a collection is, how many points it has, and how its index does."""
+    workers = services.jobs if asked.measure else services.readers
+    return json_response(await workers.call(_describe, services.collections, name, asked.measure))
 
 
-@router.delete("/collections/{name}")
+@router.delete("/collections/{name}", response_model=DeletedAnswer)
 async def drop_collection(name: Name, services: Running) -> Response:
-    """Drop a collection with all its points."""
-    return json_response({"deleted": await services.writer.call(services.collections.drop, name)})
+    """Drop a collection with all its points, its snapshots and the aliases for it; an alias is refused here."""
+    return json_response({"deleted": await services.writer.call(_drop, services.collections, name)})
 
 
-@router.put("/collections/{name}/points", response_model=UpsertAnswer)
-async def upsert_points(name: Name, body: UpsertRequest, services: Running, record: Current) -> Response:
-    """Write points; those whose id exists are replaced."""
-    collection = await _get(services, name)
-    return json_response(await write_points(services, record, collection, body.points))
+@router.get("/aliases", response_model=AliasesAnswer)
+async def list_aliases(services: Running) -> Response:
+    """All names that stand for a collection."""
+    aliases = await services.readers.call(services.collections.aliases)
+    told = [{"alias": alias, "collection": name} for alias, name in sorted(aliases.items())]
+    return json_response({"aliases": told})
 
 
-@router.get("/collections/{name}/points/{point_id:path}")  # an id may hold slashes
-async def get_point(name: Name, point_id: Id, services: Running) -> Response:
-    """One point. A path has no types: `7` is the string "7" where that exists, else the integer 7."""
-    collection = await _get(services, name)
-    candidates: list[str | int] = [point_id]
-    if point_id.isascii() and point_id.isdecimal() and int(point_id) <= LARGEST_ID:
-        candidates.append(int(point_id))
-    found = {point.id: point for point in await services.readers.call(collection.get, candidates)}
-    for candidate in candidates:
-        if candidate in found:
-            return json_response(_point(found[candidate]))
-    raise NotFound("There is no point with this id.")
+@router.put("/aliases/{name}", response_model=SwitchedAliasAnswer)
+async def set_alias(name: Name, body: SetAliasRequest, services: Running) -> Response:
+    """Let an alias stand for a collection from now on, in one step; a request that runs ends where it began."""
+    before = await services.writer.call(services.collections.set_alias, name, body.collection)
+    return json_response({"alias": name, "collection": body.collection, "before": before})
 
 
-@router.post("/collections/{name}/points/delete")
-async def delete_points(name: Name, body: DeletePointsRequest, services: Running, record: Current) -> Response:
-    """Delete points by id; unknown ids are ignored."""
-    if not body.ids:
-        raise EmptyInput("No ids were sent; send at least one.")
-    require_at_most(len(body.ids), services.settings.max_points_per_request, "ids")
-    collection = await _get(services, name)
-    with record.stage("store"):
-        return json_response({"deleted": await services.writer.call(collection.delete, body.ids)})
+@router.delete("/aliases/{name}", response_model=DeletedAnswer)
+async def delete_alias(name: Name, services: Running) -> Response:
+    """Delete an alias; the collection stays."""
+    await services.writer.call(services.collections.delete_alias, name)
+    return json_response({"deleted": 1})
 
 
-@router.post("/collections/{name}/search", response_model=SearchAnswer)
-async def search_collection(name: Name, body: SearchRequest, services: Running, record: Current) -> Response:
-    """The points nearest to each query text, or to one vector."""
-    collection = await _get(services, name)
-    return json_response(await find_points(services, record, collection, body))
+def _describe(backend: Backend, name: str, measure: bool) -> dict[str, Any]:
+    collection = backend.get(name)
+    info = collection.info()
+    aliases = sorted(alias for alias, target in backend.aliases().items() if target == info.name)
+    return {**collection_shape(info), "aliases": aliases, "status": _status(collection, measure)}
 
 
-@router.post("/collections/{name}/count")
-async def count_points(name: Name, services: Running) -> Response:
-    """How many points a collection has."""
-    collection = await _get(services, name)
-    return json_response({"count": await services.readers.call(collection.count)})
+def _status(collection: Collection, measure: bool) -> dict[str, Any]:
+    report = asdict(collection.report(measure=measure))
+    snapshots = collection.snapshots()
+    return {"index": report.pop("kind"), **report, "last_snapshot": snapshots[-1] if snapshots else None}
 
 
-async def _get(services: Services, name: str) -> Collection:
-    return await services.readers.call(services.collections.get, name)
-
-
-def _info(info: CollectionInfo) -> dict[str, Any]:
-    fields = asdict(info)
-    fields["model_fingerprint"] = fields.pop("fingerprint")
-    return fields
-
-
-def _point(point: StoredPoint) -> dict[str, Any]:
-    return {"id": point.id, "text": point.text, "metadata": point.metadata, "vector": point.vector}
+def _drop(backend: Backend, name: str) -> int:
+    own_name = backend.get(name).info().name
+    if own_name != name:
+        raise Conflict(
+            f'"{name}" is an alias for the collection "{own_name}": name the collection to drop it, or delete the '
+            f"alias with DELETE /aliases/{name}."
+        )
+    return backend.drop(name)

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
-from service.api.schemas import ErrorAnswer
+from service.api.schemas.base import MOST_ID_CHARS, ErrorAnswer
 from service.engine.engine import Embedded
 from service.engine.space import Space
-from service.errors import InvalidInput
+from service.errors import InvalidInput, WrongMediaType
 from service.record import Record, record_of
+from service.search.collections import NAME
 from service.services import Services, services_of
 
 # For the API description: every route answers every error in one shape. 422 is named to replace FastAPI's own.
@@ -26,8 +27,19 @@ async def _record(request: Request) -> Record:
     return record_of(request.scope)
 
 
+async def refuse_foreign_pages(request: Request) -> None:
+    """For a POST without a body, which any web page may send to this machine unasked.
+
+    Raises WrongMediaType where the browser says that it comes from such a page.
+    """
+    if request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
+        raise WrongMediaType("A page of another site may not send this; send it from a program, or from this site.")
+
+
 Running = Annotated[Services, Depends(_services)]
 Current = Annotated[Record, Depends(_record)]
+Name = Annotated[str, Path(pattern=f"^{NAME.pattern}$", examples=["pets"])]
+Id = Annotated[str, Path(min_length=1, max_length=MOST_ID_CHARS, examples=["b"])]
 
 
 async def embed(services: Services, record: Record, texts: Sequence[str], *, space: Space, truncate: bool) -> Embedded:

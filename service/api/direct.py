@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.body import JsonRoute, read_json
 from service.api.handlers import invalid_input
-from service.api.schemas import Body
+from service.api.schemas.base import Body
 from service.record import record_of
 from service.services import services_of
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from service.api.answers import json_response, numbers
 from service.api.body import JsonRoute
 from service.api.context import Current, Running, embed, require_at_most
-from service.api.schemas import EmbedDetails, EmbedRequest, SimilarityRequest
+from service.api.schemas.embed import EmbedDetails, EmbedRequest, SimilarityRequest
 from service.engine.engine import Embedded
 from service.engine.postprocess import shape_vectors, unit
 from service.errors import EmptyInput

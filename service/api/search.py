@@ -1,14 +1,29 @@
-"""`/index` and `/search`: the shortest way to a search, in the collection `default`."""
+"""Search: in a collection by name, in the collection `default`, and for duplicates."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
 
 from fastapi import APIRouter, Response
 
 from service.api.answers import json_response
 from service.api.body import JsonRoute
-from service.api.context import Current, Running
-from service.api.library import find_points, write_points
-from service.api.schemas import IndexRequest, SearchAnswer, SearchRequest, UpsertAnswer
-from service.errors import NotFound
-from service.search.collection import Collection
+from service.api.context import Current, Name, Running
+from service.api.schemas.points import IndexRequest, UpsertAnswer
+from service.api.schemas.search import (
+    DuplicatesAnswer,
+    DuplicatesRequest,
+    SearchAnswer,
+    SearchBatchAnswer,
+    SearchBatchRequest,
+    SearchRequest,
+)
+from service.api.searching import search_batch, search_points
+from service.api.selecting import filtered
+from service.api.writing import write_points
+from service.errors import Conflict, InvalidInput, NotFound
+from service.search.backend import Backend
+from service.search.duplicates import find_duplicates
 from service.services import Services
 
 DEFAULT_COLLECTION = "default"
@@ -18,24 +33,67 @@ router = APIRouter(route_class=JsonRoute, tags=["search"])
 
 @router.post("/index", response_model=UpsertAnswer)
 async def index(body: IndexRequest, services: Running, record: Current) -> Response:
-    """Write texts or points; the answer comes after they are on disk."""
-    collection = await _default(services)
-    return json_response(await write_points(services, record, collection, body.as_points()))
+    """Write texts or points to the collection `default`; the answer comes after they are on disk."""
+    points = body.as_points()
+
+    async def write() -> dict[str, Any]:
+        return await write_points(services, record, DEFAULT_COLLECTION, points, body.on_conflict)
+
+    return json_response(await _in_default(services, write))
 
 
 @router.post("/search", response_model=SearchAnswer)
 async def search(body: SearchRequest, services: Running, record: Current) -> Response:
-    """The points nearest to each query."""
-    collection = await _default(services)
-    return json_response(await find_points(services, record, collection, body))
+    """The points of the collection `default` that are nearest to each query."""
+
+    async def find() -> dict[str, Any]:
+        return await search_points(services, record, DEFAULT_COLLECTION, body)
+
+    return json_response(await _in_default(services, find))
 
 
-async def _default(services: Services) -> Collection:
-    """The default collection, made at its first use."""
+@router.post("/collections/{name}/search", response_model=SearchAnswer)
+async def search_collection(name: Name, body: SearchRequest, services: Running, record: Current) -> Response:
+    """The points nearest to each query: texts, vectors, or other points of the collection."""
+    return json_response(await search_points(services, record, name, body))
+
+
+@router.post("/collections/{name}/search/batch", response_model=SearchBatchAnswer)
+async def search_several_times(name: Name, body: SearchBatchRequest, services: Running, record: Current) -> Response:
+    """Several searches with rules of their own; the limits are those of one search, over all of them."""
+    return json_response(await search_batch(services, record, name, body.searches))
+
+
+@router.post("/collections/{name}/duplicates", response_model=DuplicatesAnswer)
+async def duplicates(name: Name, body: DuplicatesRequest, services: Running, record: Current) -> Response:
+    """Pairs of points that are close to each other, a page of the collection at a time; each pair is told once."""
+    if body.limit > services.settings.max_hits:
+        raise InvalidInput(f"`limit` is {body.limit}; the limit is {services.settings.max_hits}.")
+    neighbours = min(services.settings.max_limit, services.settings.max_hits // body.limit)
+    selection = filtered(body.filter)
+    with record.stage("search"):
+        page = await services.readers.call(
+            lambda: find_duplicates(
+                services.collections.get(name),
+                threshold=body.threshold,
+                limit=body.limit,
+                cursor=body.cursor,
+                selection=selection,
+                neighbours=neighbours,
+            )
+        )
+    return json_response({"groups": page.groups, "next_cursor": page.next_cursor})
+
+
+async def _in_default(services: Services, job: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    """The default collection is made at its first use, and then it is always there."""
     try:
-        return await services.readers.call(services.collections.get, DEFAULT_COLLECTION)
+        return await job()
     except NotFound:
-        pass
-    return await services.writer.call(
-        services.collections.get_or_create, DEFAULT_COLLECTION, space="sentence", metric="cosine"
-    )
+        await services.writer.call(_make_default, services.collections)
+    return await job()
+
+
+def _make_default(backend: Backend) -> None:
+    with suppress(Conflict):  # it is there: another request was faster, or something in it was not found
+        backend.create(DEFAULT_COLLECTION, space="sentence")

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 import httpx
 import pytest
@@ -161,3 +162,71 @@ def test_garbage_is_a_400(start: Start, client: httpx.Client, garbage: bytes) ->
         connection.sendall(garbage)
         assert connection.recv(4096).startswith(b"HTTP/1.1 400")
     assert client.get("/livez").status_code == 200
+
+
+IMPORT = b"POST /collections/pets/import?format=jsonl HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson\r\n"
+LINE = b'{"text": "a dog"}\n'
+
+
+def send_slowly(connection: socket.socket, *, seconds: float, bytes_at_a_time: int) -> None:
+    """A chunked import whose lines come over this time."""
+    connection.sendall(IMPORT + b"transfer-encoding: chunked\r\n\r\n")
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        lines = LINE * -(-bytes_at_a_time // len(LINE))
+        connection.sendall(b"%x\r\n%s\r\n" % (len(lines), lines))
+        time.sleep(0.05)
+    connection.sendall(b"0\r\n\r\n")
+
+
+def test_a_body_of_any_size_may_come_for_as_long_as_it_comes(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "RECEIVE_WITHIN_S", 0.3)
+    monkeypatch.setattr(protocol, "LEAST_BYTES", 50)
+    client = start(request_timeout_s=0.5)
+    client.put("/collections/pets", json={})
+    with connect(client) as connection:
+        send_slowly(connection, seconds=1.5, bytes_at_a_time=20)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+def test_a_body_that_hardly_comes_is_closed(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "RECEIVE_WITHIN_S", 0.3)
+    client = start()
+    client.put("/collections/pets", json={})
+    started = time.monotonic()
+    with connect(client) as connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        send_slowly(connection, seconds=3, bytes_at_a_time=1)
+        assert is_closed(connection)
+    assert time.monotonic() - started < 2
+    assert client.get("/livez").status_code == 200
+
+
+def test_a_body_that_the_service_is_not_ready_for_may_wait(
+    start: Start, monkeypatch: pytest.MonkeyPatch, encoder: Any
+) -> None:
+    monkeypatch.setattr(protocol, "RECEIVE_WITHIN_S", 0.1)
+    client = start(max_points_per_request=100)
+    client.put("/collections/pets", json={})
+    encoder.seconds = 0.5
+    body = b'{"text": "a dog", "metadata": {"k": "%s"}}\n' % (b"x" * 4000) * 300
+    with connect(client) as connection:
+        connection.sendall(IMPORT + b"content-length: %d\r\n\r\n" % len(body) + body)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+def test_patience_ends_with_the_request(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "RECEIVE_WITHIN_S", 0.3)
+    monkeypatch.setattr(protocol, "LEAST_BYTES", 1)
+    client = start()
+    client.put("/collections/pets", json={})
+    with connect(client) as connection:
+        connection.sendall(IMPORT + b"content-length: %d\r\n\r\n" % len(LINE) + LINE)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        started = time.monotonic()
+        connection.sendall(b"GET /livez HTT")
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for _ in range(20):
+                connection.sendall(b"P")
+                time.sleep(0.05)
+            assert is_closed(connection)
+        assert time.monotonic() - started < 2
