@@ -1,0 +1,53 @@
+"""How far a run has come, in a small file, so that one that was cut off can go on."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from models.files import write_durably
+from service.commands.errors import CommandError
+
+EVERY_S = 0.2  # a save waits for the disk; what is done since the last one is done again, which changes nothing
+
+
+class State:
+    """The file of one run. `task` is what must be the same for the run to go on, as plain JSON."""
+
+    def __init__(self, path: Path, task: dict[str, Any]) -> None:
+        self.path = path
+        self._task = task
+        self._saved_at = 0.0
+
+    def load(self) -> dict[str, Any] | None:
+        """The progress of the run that was cut off, or None if there was none.
+
+        Raises CommandError where the file is of another run, or no such file.
+        """
+        try:
+            saved = orjson.loads(self.path.read_bytes())
+            task, progress = saved["task"], saved["progress"]
+        except FileNotFoundError:
+            return None
+        except (orjson.JSONDecodeError, TypeError, KeyError):
+            raise CommandError(f"{self.path}: this is no state of a run. Start anew, without --resume.") from None
+        different = [name for name in {**task, **self._task} if task.get(name) != self._task.get(name)]
+        if different:
+            told = ", ".join(different)
+            raise CommandError(f"{self.path}: that run had another {told}. Start anew, without --resume.")
+        return dict(progress)
+
+    def save(self, progress: dict[str, Any]) -> None:
+        """Keep `progress`, unless it was kept a moment ago."""
+        if time.monotonic() - self._saved_at >= EVERY_S:
+            self.save_now(progress)
+
+    def save_now(self, progress: dict[str, Any]) -> None:
+        """Keep `progress`."""
+        write_durably(self.path, orjson.dumps({"task": self._task, "progress": progress}, option=orjson.OPT_INDENT_2))
+        self._saved_at = time.monotonic()
+
+    def remove(self) -> None:
+        """The run is complete."""
+        self.path.unlink(missing_ok=True)
