@@ -6,21 +6,32 @@ import queue
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import apsw
+import apsw.sqlite_extra
 
+from models.files import sync_directory
 from service.errors import ServiceError, StorageFull, StoreError, Unavailable
-from service.search import schema
+from service.search import schema, upgrade
 
 FILE = "store.sqlite3"
 READERS = 4  # reads that run at one time; a further one waits for a connection
+LONG_READERS = 2  # the same for reads of a whole collection
 BUSY_MS = 5_000
 WAL_LIMIT_BYTES = 64 * 1024 * 1024  # the log is cut back to this size after a checkpoint
 
 # Every commit is on the disk when it returns (WAL, FULL); each value is read back, because SQLite ignores what it
 # cannot do without an error.
 PRAGMAS = (("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("cell_size_check", 1))
+
+# The last bytes of each page: its checksum, which SQLite's own extension puts there when the page is written and checks
+# when it is read from the disk. It covers what no digest covers: indexes, the tables of fields and of words.
+CHECKSUM_BYTES = 8
+CHECKSUMS = "cksumvfs"
+CHECKED_FILES = "cksmvfs"  # what the extension calls itself
 
 OUT_OF_ROOM = {apsw.SQLITE_FULL, apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE}
 DISK_FAILURES = (
@@ -35,6 +46,8 @@ DISK_FAILURES = (
     apsw.ConnectionClosedError,
 )
 
+Readers: TypeAlias = "queue.SimpleQueue[apsw.Connection]"
+
 
 class Database:
     """The open file.
@@ -44,20 +57,19 @@ class Database:
     """
 
     def __init__(
-        self, path: Path, writer: apsw.Connection, readers: list[apsw.Connection], resources: ExitStack
+        self, path: Path, writer: apsw.Connection, readers: Readers, long_readers: Readers, resources: ExitStack
     ) -> None:
         self.path = path
         self._writer = writer
         self._lock = threading.Lock()
         self._last_write_failed = False
-        self._readers: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
-        for reader in readers:
-            self._readers.put(reader)
+        self._readers = readers
+        self._long_readers = long_readers
         self._resources = resources
 
     @classmethod
     def open(cls, data_dir: Path) -> "Database":
-        """Open or create `data_dir/store.sqlite3`.
+        """Open or create `data_dir/store.sqlite3`; a file of an older version is replaced by a copy of this one.
 
         Raises StoreError if another process has it, or if it is damaged, foreign, newer or cannot be opened.
         """
@@ -66,19 +78,14 @@ class Database:
             _claim(data_dir, resources)
             if not path.exists():
                 _create(path)
-            writer = resources.enter_context(closing(apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE)))
+            writer = resources.enter_context(closing(connect(path, apsw.SQLITE_OPEN_READWRITE)))
             schema.check(writer, path)
+            if schema.is_old(writer):
+                writer = resources.enter_context(closing(_upgraded(writer, path)))
             _configure(writer, path)
-            schema.migrate(writer)
-            if writer.pragma("integrity_check") != "ok":
-                raise StoreError(f"{path} has damaged pages: restore it from a backup, or move it away to start empty.")
-            readers = [
-                resources.enter_context(closing(apsw.Connection(str(path), apsw.SQLITE_OPEN_READONLY)))
-                for _ in range(READERS)
-            ]
-            for reader in readers:
-                reader.set_busy_timeout(BUSY_MS)
-            return cls(path, writer, readers, resources.pop_all())
+            _require_whole(writer, path)
+            readers, long_readers = (_readers(path, number, resources) for number in (READERS, LONG_READERS))
+            return cls(path, writer, readers, long_readers, resources.pop_all())
 
     @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
@@ -96,14 +103,18 @@ class Database:
                 self._last_write_failed = not committed
 
     @contextmanager
-    def reading(self) -> Iterator[apsw.Connection]:
-        """One unchanging view of what is committed; raises Unavailable when the disk cannot be read."""
-        reader = self._readers.get()
+    def reading(self, *, long: bool = False) -> Iterator[apsw.Connection]:
+        """One unchanging view of what is committed; raises Unavailable when the disk cannot be read.
+
+        `long` is for what takes so long that other reads should not wait for its connection.
+        """
+        readers = self._long_readers if long else self._readers
+        reader = readers.get()
         try:
             with _transaction(reader, "BEGIN"):
                 yield reader
         finally:
-            self._readers.put(reader)
+            readers.put(reader)
 
     def is_writable(self) -> bool:
         """Whether writes work: as the last one said, and if it failed, by writing once more."""
@@ -118,11 +129,26 @@ class Database:
 
     def close(self) -> None:
         """Let running reads and writes end, then close the file; every later call raises Unavailable."""
-        with self._lock:
-            readers = [self._readers.get() for _ in range(READERS)]
+        with self._lock, ExitStack() as later:
+            for readers, number in ((self._readers, READERS), (self._long_readers, LONG_READERS)):
+                for reader in [readers.get() for _ in range(number)]:
+                    later.callback(readers.put, reader)
             self._resources.close()
-            for reader in readers:
-                self._readers.put(reader)
+
+
+def connect(path: Path, flags: int = apsw.SQLITE_OPEN_READWRITE) -> apsw.Connection:
+    """Open a file of which the checksums of pages are checked, if it has them."""
+    _load_checksums()
+    connection = apsw.Connection(str(path), flags, vfs=CHECKED_FILES)
+    connection.set_busy_timeout(BUSY_MS)
+    return connection
+
+
+def connect_unchanging(path: Path) -> apsw.Connection:
+    """Open a file that nobody writes, to read it: a log or a journal beside it is not looked at."""
+    _load_checksums()
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    return apsw.Connection(f"{path.resolve().as_uri()}?immutable=1", flags, vfs=CHECKED_FILES)
 
 
 @contextmanager
@@ -168,26 +194,77 @@ def _claim(data_dir: Path, resources: ExitStack) -> None:
         ) from None
 
 
+@cache
+def _load_checksums() -> None:
+    """From now on SQLite knows how to check pages, in this whole process."""
+    try:
+        with closing(apsw.Connection(":memory:")) as connection:
+            apsw.sqlite_extra.load(connection, CHECKSUMS)
+    except (LookupError, apsw.sqlite_extra.NotAvailable, apsw.ExtensionLoadingError) as error:
+        raise StoreError(
+            f"SQLite's extension {CHECKSUMS} cannot be loaded ({error}): install apsw from its wheel, which has it."
+        ) from error
+
+
+def _readers(path: Path, number: int, resources: ExitStack) -> Readers:
+    readers: Readers = queue.SimpleQueue()
+    for _ in range(number):
+        readers.put(resources.enter_context(closing(connect(path, apsw.SQLITE_OPEN_READONLY))))
+    return readers
+
+
 def _create(path: Path) -> None:
     """Make the file under another name first, so that a file with the right name is always whole."""
-    log = Path(f"{path}-wal")
+    log = _log_of(path)
     if log.exists():
         raise StoreError(f"{path} is missing but its log {log.name} is there: restore both, or move the log away.")
+    _unfinished(path).rename(path)
+    sync_directory(path.parent)
+
+
+def _upgraded(old: apsw.Connection, path: Path) -> apsw.Connection:
+    """Replace the file of an older version by its copy in this version; until that is whole, the old one stays.
+
+    A copy, because only a new file can have checksums.
+    """
+    _require_whole(old, path)
+    unfinished = _unfinished(path)
+    with closing(connect(unfinished)) as new:
+        new.pragma("journal_mode", "memory")  # no second file that a crash could leave behind
+        upgrade.copy(old, new)
+    old.close()
+    if _log_of(path).exists():
+        raise StoreError(f"{path} could not be closed: free some space on its disk, or check the permissions.")
+    unfinished.rename(path)
+    sync_directory(path.parent)
+    return connect(path)
+
+
+def _unfinished(path: Path) -> Path:
+    """A new file with empty tables, beside the one that it is to become."""
     unfinished = path.with_suffix(".new")
     unfinished.unlink(missing_ok=True)
-    with closing(apsw.Connection(str(unfinished))) as connection:
-        connection.pragma("journal_mode", "memory")  # no second file that a crash could leave behind
-        schema.migrate(connection)
-    unfinished.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    with closing(connect(unfinished, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)) as connection:
+        connection.reserve_bytes("main", CHECKSUM_BYTES)
+        connection.pragma("journal_mode", "memory")
+        schema.create(connection)
+    return unfinished
+
+
+def _log_of(path: Path) -> Path:
+    return Path(f"{path}-wal")
+
+
+def _require_whole(connection: apsw.Connection, path: Path) -> None:
+    """Look at every page. In full, not only `quick_check`: that saves a fifth of the time and does not look whether
+    indexes have what their tables have. 200,000 rows of width 384 take 0.9 s."""
+    if connection.pragma("integrity_check", 1) != "ok":
+        raise StoreError(f"{path} has damaged pages: restore it from a backup, or move it away to start empty.")
+    if not schema.is_old(connection) and connection.reserve_bytes() != CHECKSUM_BYTES:
+        raise StoreError(f"{path} has no checksums: restore it from a backup, or move it away to start empty.")
 
 
 def _configure(connection: apsw.Connection, path: Path) -> None:
-    connection.set_busy_timeout(BUSY_MS)
     connection.pragma("journal_size_limit", WAL_LIMIT_BYTES)
     for name, value in PRAGMAS:
         connection.pragma(name, value)

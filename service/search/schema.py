@@ -1,17 +1,25 @@
-"""The tables of the store, their version, and the way from an older version to this one."""
+"""The tables of the store and their version."""
 
+import secrets
 from pathlib import Path
 
 import apsw
 
 from service.errors import StoreError
+from service.search.filters.fields import FIELDS
 
 APPLICATION_ID = 0x6D637365  # "mcse": tells our file from any other SQLite file
+VERSION = 2
+OLDEST = 1  # that can be copied into a file of this version
 
-MIGRATIONS = (
-    # 1: AUTOINCREMENT never gives a row number twice, so an old number can never mean a new point.
-    # STRICT with ANY keeps an id as the type it came in: 1 and '1' are two ids.
-    """
+# AUTOINCREMENT never gives a row number twice, so an old number can never mean a new point. STRICT with ANY keeps an id
+# as the type it came in: 1 and '1' are two ids. `texts` and `entries` count what the table of words and that of fields
+# must have of a collection.
+TABLES = f"""
+    CREATE TABLE meta (
+        key TEXT PRIMARY KEY,
+        value ANY NOT NULL
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE collections (
         collection INTEGER PRIMARY KEY AUTOINCREMENT,
         name TEXT NOT NULL UNIQUE,
@@ -19,12 +27,21 @@ MIGRATIONS = (
         metric TEXT NOT NULL,
         dimension INTEGER NOT NULL,
         fingerprint TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        storage TEXT NOT NULL,
         description TEXT,
         created_at TEXT NOT NULL,
         digest BLOB NOT NULL,
         live_count INTEGER NOT NULL DEFAULT 0,
-        last_change INTEGER NOT NULL DEFAULT 0
+        texts INTEGER NOT NULL DEFAULT 0,
+        entries INTEGER NOT NULL DEFAULT 0,
+        last_change INTEGER NOT NULL DEFAULT 0,
+        index_token TEXT
     ) STRICT;
+    CREATE TABLE aliases (
+        alias TEXT PRIMARY KEY,
+        collection INTEGER NOT NULL REFERENCES collections (collection)
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE points (
         row INTEGER PRIMARY KEY AUTOINCREMENT,
         collection INTEGER NOT NULL REFERENCES collections (collection),
@@ -35,9 +52,9 @@ MIGRATIONS = (
         digest BLOB NOT NULL,
         UNIQUE (collection, id)
     ) STRICT;
-    """,
-)
-VERSION = len(MIGRATIONS)
+    CREATE INDEX points_of_collection ON points (collection);
+    {FIELDS}
+"""
 
 
 def check(connection: apsw.Connection, path: Path) -> None:
@@ -49,14 +66,16 @@ def check(connection: apsw.Connection, path: Path) -> None:
         raise StoreError(f"{path} has version {found}, newer than the known {VERSION}: start a newer mcse.")
 
 
-def migrate(connection: apsw.Connection) -> None:
-    """Bring an empty or older file to `VERSION`, in one transaction."""
-    found = connection.pragma("user_version")
-    if found == VERSION:
-        return
+def is_old(connection: apsw.Connection) -> bool:
+    """Whether a file that `check` let through is of an older version."""
+    return bool(connection.pragma("user_version") < VERSION)
+
+
+def create(connection: apsw.Connection) -> None:
+    """Make the tables in an empty file, in one transaction; the store gets a name that no other store has."""
     connection.execute("BEGIN IMMEDIATE")
-    for statements in MIGRATIONS[found:]:
-        connection.execute(statements)
+    connection.execute(TABLES)
+    connection.execute("INSERT INTO meta VALUES ('identity', ?)", (secrets.token_hex(16),))
     connection.pragma("application_id", APPLICATION_ID)
     connection.pragma("user_version", VERSION)
     connection.execute("COMMIT")

@@ -1,72 +1,27 @@
 """Keep collections and points safe on disk: the truth, from which everything else can be rebuilt."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import StorageFull, Unavailable
-from service.search.database import Database
-from service.search.points import CollectionInfo, PointId, StoredPoint
-from service.search.rows import FLOAT32, SELECT_ROWS, NewRow, Row, digest_of, is_intact, unpack
+from service.search import catalog, derived, reading, snapshot_file, writing
+from service.search.catalog import Made
+from service.search.database import Database, refusing_damage
+from service.search.filters import fields
+from service.search.filters.model import Lookup
+from service.search.lexical import Allowed, Lexical
+from service.search.points import CollectionInfo, Metadata, OnConflict, PointId, StoredPoint
+from service.search.reading import Block
+from service.search.rows import NewRow, batched
+from service.search.writing import Written
 
-BLOCK = 8_192  # rows checked and handed on together at start-up; 12 MB at width 384
+__all__ = ["Block", "Store", "Written"]
 
 RowNumbers = NDArray[np.int64]
-
-
-class Written(NamedTuple):
-    """Row numbers of a write: `rows` are new, in the order of the points; `removed` are gone."""
-
-    rows: RowNumbers
-    removed: RowNumbers
-    skipped: tuple[int, ...] = ()
-    """Positions of the points that were left out, because their ids were there; `rows` has no number for them."""
-
-
-class Block(NamedTuple):
-    """Checked rows of one collection: `rows` (n,) ascending, `ids` (n), `vectors` (n, width) float32."""
-
-    collection: int
-    rows: RowNumbers
-    ids: list[PointId]
-    vectors: NDArray[np.float32]
-
-
-# Being built; these are the signatures that Store will have beside and instead of those below:
-#
-# identity: str                                            32 hex digits; another store has another one
-# create_collection(info) -> int                           info.index and info.storage are kept
-# collections() -> dict[int, CollectionInfo]
-# drop_collection(number) -> int                           with its aliases
-# count(number) -> int
-# last_change(number) -> int                               grows by one with every write; 0 for a dropped one
-# aliases() -> dict[str, int]
-# set_alias(alias, number) -> None                         one step; the number must be there
-# delete_alias(alias) -> bool                              whether there was one
-# upsert(number, points, max_points, on_conflict="replace") -> Written
-# delete(number, ids) -> RowNumbers
-# delete_rows(number, rows) -> RowNumbers                  those that were there
-# replace_metadata(number, rows, change: Callable[[Metadata], Metadata]) -> Written    rows[i] took the place of removed[i]
-# points_by_id(number, ids) -> list[StoredPoint]
-# points_by_row(number, rows) -> dict[int, StoredPoint]    NOTE the number; every digest is checked
-# rows_of_ids(number, ids) -> RowNumbers                   in the order of ids, missing ones left out
-# live_rows(number) -> RowNumbers                          ascending
-# rows_after(number, row, limit) -> RowNumbers             the next ones, for scrolling
-# metadata_after(number, row) -> Iterator[tuple[int, Metadata | None]]
-# matching_rows(number, leaf) -> RowNumbers                ascending; through filters.fields
-# lexical(number, words, limit, allowed=None) -> list[tuple[int, float]]               best first, higher is better
-# blocks(number=None, after=0) -> Iterator[Block]          digests and counts checked
-# record_index(number, token: str | None) -> None          an index snapshot file is believed only if the store holds
-# recorded_index(number) -> str | None                     its token: a restored backup has an older one
-# write_snapshot(number, path) -> int                      how many points
-# restore(path, name, max_points, *, replacing=None) -> int       number of the new collection; aliases move along
-# service.search.snapshot_file.read_snapshot(path) -> context manager of (CollectionInfo, Iterator[Block-like of NewRow])
 
 
 class Store:
@@ -74,15 +29,30 @@ class Store:
 
     Everything here raises Unavailable when the disk fails or a row turns out damaged, and writes raise StorageFull
     when there is no room. A write is one transaction: on the disk when it returns, without a trace when it raises.
+    An iterator keeps one of a few readers until it ends: finish it, or close it.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._made_with: dict[int, Made] = {}
+        self._lexical = Lexical()
+        with database.reading() as connection:
+            self.identity = str(connection.execute("SELECT value FROM meta WHERE key = 'identity'").get)
 
     @classmethod
     def open(cls, data_dir: Path) -> "Store":
-        """Open or create the store in `data_dir`; raises StoreError, as Database.open does."""
-        return cls(Database.open(data_dir))
+        """Open or create the store in `data_dir`; what is derived from the points is made anew if it is out of step.
+
+        Raises StoreError, as Database.open does, also if the number of points is another one than it should be.
+        """
+        store = cls(Database.open(data_dir))
+        try:
+            with refusing_damage(store.path):
+                store._check()
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     @property
     def path(self) -> Path:
@@ -97,152 +67,200 @@ class Store:
         """Whether writes work."""
         return self._database.is_writable()
 
+    # Collections
+
     def create_collection(self, info: CollectionInfo) -> int:
         """Keep a new, empty collection, whose name must be free, and return its number."""
         with self._database.writing() as connection:
-            number: int = connection.execute(
-                "INSERT INTO collections (name, space, metric, dimension, fingerprint, description, created_at, digest)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING collection",
-                (
-                    info.name,
-                    info.space,
-                    info.metric,
-                    info.dimension,
-                    info.fingerprint,
-                    info.description,
-                    info.created_at,
-                    _digest_of_collection(info),
-                ),
-            ).get
-        return number
+            return writing.create(connection, info)
 
     def collections(self) -> dict[int, CollectionInfo]:
         """All collections by number, oldest first."""
         with self._database.reading() as connection:
-            found: list[Any] = connection.execute(
-                "SELECT collection, digest, name, space, metric, dimension, fingerprint, 'flat', description,"
-                " created_at, live_count FROM collections ORDER BY collection"
-            ).fetchall()
-        infos = {number: CollectionInfo(*fields) for number, _, *fields in found}
-        for number, digest, *_ in found:
-            if digest != _digest_of_collection(infos[number]):
-                raise Unavailable(f"collection number {number} is damaged")
-        return infos
+            return catalog.collections(connection)
 
     def drop_collection(self, number: int) -> int:
-        """Delete a collection with its points; returns how many points it had."""
+        """Delete a collection with its points and aliases; returns how many points it had."""
         with self._database.writing() as connection:
-            connection.execute("DELETE FROM points WHERE collection = ?", (number,))
-            dropped = connection.changes()
-            connection.execute("DELETE FROM collections WHERE collection = ?", (number,))
+            dropped = writing.drop(connection, number)
+        self._lexical.forget(number)
         return dropped
 
     def count(self, number: int) -> int:
         """How many points the collection has; 0 for one that was dropped."""
         with self._database.reading() as connection:
-            count: int | None = connection.execute(
-                "SELECT live_count FROM collections WHERE collection = ?", (number,)
-            ).get
-        return count or 0
+            return catalog.number_of(connection, number, "live_count")
 
-    def upsert(self, number: int, points: Sequence[NewRow], max_points: int) -> Written:
-        """Write `points`; one whose id is there already takes the place of the old one, under a new row number.
+    def last_change(self, number: int) -> int:
+        """A number that every write to the collection makes larger; 0 for one that was dropped."""
+        with self._database.reading() as connection:
+            return catalog.number_of(connection, number, "last_change")
 
-        Raises StorageFull also if the whole store would grow beyond `max_points`.
+    def aliases(self) -> dict[str, int]:
+        """Alias -> number of its collection."""
+        with self._database.reading() as connection:
+            return catalog.aliases(connection)
+
+    def set_alias(self, alias: str, number: int) -> None:
+        """Let `alias` stand for the collection from now on, in one step; raises NotFound."""
+        with self._database.writing() as connection:
+            catalog.set_alias(connection, alias, number)
+
+    def delete_alias(self, alias: str) -> bool:
+        """Whether there was one."""
+        with self._database.writing() as connection:
+            return catalog.delete_alias(connection, alias)
+
+    def record_index(self, number: int, token: str | None) -> None:
+        """Remember the token in the index file that was just written for the collection.
+
+        A file with another token is of another history: of another store, or of the time after the moment that this
+        one was restored to.
         """
         with self._database.writing() as connection:
-            removed = _remove(connection, number, (point.id for point in points))
-            rows = [
-                connection.execute(
-                    "INSERT INTO points (collection, id, text, vector, metadata, digest) VALUES (?, ?, ?, ?, ?, ?)"
-                    " RETURNING row",
-                    (number, *point),
-                ).get
-                for point in points
-            ]
-            _record_change(connection, number, len(rows) - len(removed))
-            if len(rows) > len(removed):
-                _require_room(connection, max_points)
-        return Written(np.array(rows, np.int64), np.array(removed, np.int64))
+            catalog.record_index(connection, number, token)
+
+    def recorded_index(self, number: int) -> str | None:
+        """The token that an index file of the collection must have."""
+        with self._database.reading() as connection:
+            return catalog.recorded_index(connection, number)
+
+    # Writing points
+
+    def upsert(
+        self, number: int, points: Sequence[NewRow], max_points: int, on_conflict: OnConflict = "replace"
+    ) -> Written:
+        """Write `points`, whose ids differ; one whose id is there already takes the place of the old one, under a new
+        row number, unless `on_conflict` says otherwise.
+
+        Raises Conflict, and StorageFull also if the whole store would grow beyond `max_points`.
+        """
+        with self._database.writing() as connection:
+            written = writing.upsert(connection, number, points, on_conflict)
+            if len(written.rows) > len(written.removed):
+                catalog.require_room(connection, max_points)
+        return written
 
     def delete(self, number: int, ids: Iterable[PointId]) -> RowNumbers:
-        """Delete the points with these ids; returns the row numbers that are gone."""
+        """Delete the points with these ids; returns the row numbers that are gone, ascending."""
         with self._database.writing() as connection:
-            removed = _remove(connection, number, ids)
-            _record_change(connection, number, -len(removed))
-        return np.array(removed, np.int64)
+            return writing.delete(connection, number, np.unique(reading.rows_of_ids(connection, number, ids)))
+
+    def delete_rows(self, number: int, rows: RowNumbers) -> RowNumbers:
+        """Delete the points with these row numbers; returns those that were there, ascending."""
+        with self._database.writing() as connection:
+            return writing.delete(connection, number, rows)
+
+    def replace_metadata(self, number: int, rows: RowNumbers, change: Callable[[Metadata], Metadata]) -> Written:
+        """Write these points again with changed metadata; `change` gets {} for none, and its errors undo everything.
+
+        Points that it leaves as they are stay. `rows[i]` of the answer took the place of `removed[i]`.
+        """
+        with self._database.writing() as connection:
+            return writing.replace_metadata(connection, number, rows, change)
+
+    # Reading points
 
     def points_by_id(self, number: int, ids: Iterable[PointId]) -> list[StoredPoint]:
         """The points that exist, in the order of `ids`."""
-        select = SELECT_ROWS + "WHERE collection = ? AND id = ?"
         with self._database.reading() as connection:
-            found = [row for point_id in ids for row in _rows(connection.execute(select, (number, point_id)))]
-        return [unpack(row) for row in found]
+            return reading.points_by_id(connection, number, ids, self._made(connection, number).fingerprint)
 
-    def points_by_row(self, rows: RowNumbers) -> dict[int, StoredPoint]:
+    def points_by_row(self, number: int, rows: RowNumbers) -> dict[int, StoredPoint]:
         """The points that exist, by row number."""
-        if not len(rows):
-            return {}
-        select = SELECT_ROWS + "WHERE row IN carray(?)"
         with self._database.reading() as connection:
-            found = list(_rows(connection.execute(select, (apsw.carray(rows),))))
-        return {row.row: unpack(row) for row in found}
+            return reading.points_by_row(connection, number, rows, self._made(connection, number).fingerprint)
 
-    def blocks(self) -> Iterator[Block]:
-        """Every point of every collection by ascending row number; for start-up.
+    def vectors_by_row(self, number: int, rows: RowNumbers) -> tuple[RowNumbers, NDArray[np.float32]]:
+        """Those of `rows` that exist, ascending, and their vectors (n, width).
+
+        For many at a time: the checksums of their pages are checked, and not their digests.
+        """
+        with self._database.reading() as connection:
+            return reading.vectors_by_row(connection, number, rows, self._made(connection, number).width)
+
+    def rows_of_ids(self, number: int, ids: Iterable[PointId]) -> RowNumbers:
+        """Row numbers of the points that exist, in the order of `ids`."""
+        with self._database.reading() as connection:
+            return reading.rows_of_ids(connection, number, ids)
+
+    def live_rows(self, number: int) -> RowNumbers:
+        """Row numbers of all points, ascending."""
+        with self._database.reading() as connection:
+            return reading.live_rows(connection, number)
+
+    def rows_after(self, number: int, row: int, limit: int) -> RowNumbers:
+        """The next `limit` row numbers after `row`."""
+        with self._database.reading() as connection:
+            return reading.rows_after(connection, number, row, limit)
+
+    def metadata_after(self, number: int, row: int) -> Iterator[tuple[int, Metadata | None]]:
+        """Row number and metadata of every point after `row`, ascending; only their pages are checked."""
+        with self._database.reading() as connection:
+            yield from reading.metadata_after(connection, number, row)
+
+    def matching_rows(self, number: int, lookup: Lookup) -> RowNumbers:
+        """Row numbers of the points that the table of fields finds, ascending."""
+        with self._database.reading() as connection:
+            return fields.matching_rows(connection, number, lookup)
+
+    def lexical(self, number: int, words: str, limit: int, allowed: Allowed | None = None) -> list[tuple[int, float]]:
+        """Rows whose texts have some of the words, with their BM25 scores, best first; a higher one is better.
+
+        `allowed` says of row numbers (n,) which ones may be answers.
+        """
+        with self._database.reading() as connection:
+            return self._lexical.search(connection, number, words, limit, allowed)
+
+    def blocks(self, number: int | None = None, after: int = 0) -> Iterator[Block]:
+        """Every point above the row `after`, of one collection or of all, by ascending row number; for start-up.
 
         Digests and counts are checked on the way; raises Unavailable at the first damage.
         """
-        infos = self.collections()
-        counts: Counter[int] = Counter()
+        with self._database.reading(long=True) as connection:
+            infos = catalog.collections(connection)
+            yield from reading.blocks(connection, infos if number is None else {number: infos[number]}, after)
+
+    # Snapshots
+
+    def write_snapshot(self, number: int, path: Path) -> int:
+        """Write a collection as it is now to the file `path`, which is whole or not there; reads and writes go on.
+
+        Returns how many points there are. Raises NotFound.
+        """
+        with self._database.reading(long=True) as connection:
+            return snapshot_file.write(connection, number, path)
+
+    def restore(self, path: Path, name: str, max_points: int, *, replacing: int | None = None) -> int:
+        """Make the collection `name` from a snapshot file, in one transaction, and return its number.
+
+        The collection `replacing` is dropped in the same step, and its aliases stand for the new one. Raises
+        InvalidInput (damaged, or no snapshot) and StorageFull.
+        """
+        with snapshot_file.opened(path) as (info, rows), self._database.writing() as connection:
+            aliases = [alias for alias, of in catalog.aliases(connection).items() if of == replacing]
+            if replacing is not None:
+                writing.drop(connection, replacing)
+            number = writing.create(connection, replace(info, name=name))
+            for chunk in batched(rows):
+                writing.insert(connection, number, chunk)
+            for alias in aliases:
+                catalog.set_alias(connection, alias, number)
+            catalog.require_room(connection, max_points)
+        return number
+
+    def _made(self, connection: apsw.Connection, number: int) -> Made:
+        made = self._made_with.get(number)
+        if made is None:
+            made = catalog.made_with(connection, number)
+            if made.width:
+                self._made_with[number] = made
+        return made
+
+    def _check(self) -> None:
         with self._database.reading() as connection:
-            cursor = _rows(connection.execute(SELECT_ROWS + "ORDER BY row"))
-            while rows := list(islice(cursor, BLOCK)):
-                counts.update(row.collection for row in rows)
-                yield from _by_collection(rows)
-        for number, info in infos.items():
-            if counts[number] != info.count:
-                raise Unavailable(f'collection "{info.name}" has {counts[number]} points, its count says {info.count}')
-
-
-def _remove(connection: apsw.Connection, number: int, ids: Iterable[PointId]) -> list[int]:
-    delete = "DELETE FROM points WHERE collection = ? AND id = ? RETURNING row"
-    found = (connection.execute(delete, (number, point_id)).get for point_id in ids)
-    return [row for row in found if row is not None]
-
-
-def _record_change(connection: apsw.Connection, number: int, added: int) -> None:
-    connection.execute(
-        "UPDATE collections SET live_count = live_count + ?, last_change = last_change + 1 WHERE collection = ?",
-        (added, number),
-    )
-
-
-def _require_room(connection: apsw.Connection, max_points: int) -> None:
-    total = connection.execute("SELECT sum(live_count) FROM collections").get
-    if total > max_points:
-        raise StorageFull(
-            f"The store would have {total} points, over its limit of {max_points}; delete some, or raise max_points."
-        )
-
-
-def _rows(cursor: apsw.Cursor) -> Iterator[Row]:
-    """The rows of a SELECT_ROWS, each one checked: a disk can change a byte without anyone noticing."""
-    for row in map(Row._make, cursor):
-        if not is_intact(row):
-            raise Unavailable(f"row {row.row} is damaged")
-        yield row
-
-
-def _by_collection(rows: Sequence[Row]) -> Iterator[Block]:
-    for number in sorted({row.collection for row in rows}):
-        members = [row for row in rows if row.collection == number]
-        vectors = np.frombuffer(b"".join(row.vector for row in members), FLOAT32).reshape(len(members), -1)
-        ids = [unpack(row).id for row in members]
-        yield Block(number, np.array([row.row for row in members], np.int64), ids, vectors)
-
-
-def _digest_of_collection(info: CollectionInfo) -> bytes:
-    description = None if info.description is None else info.description.encode()
-    fields = (info.name, info.space, info.metric, str(info.dimension), info.fingerprint, info.created_at)
-    return digest_of(*(field.encode() for field in fields), description)
+            reading.require_counts(connection)
+            wrong = derived.out_of_step(connection)
+        for number in wrong:
+            with self._database.writing() as connection:
+                derived.rebuild(connection, number)
