@@ -230,13 +230,15 @@ def test_no_point_at_all_is_a_write_of_nothing(cats: Collection) -> None:
     assert cats.upsert([]).ids == ()
 
 
-def test_a_collection_that_would_grow_over_the_limit_is_full(open_backend: Open, fresh: Callable[[], str]) -> None:
-    collection = open_backend(max_points=3).create(fresh(), space="sentence")
+def test_a_collection_that_would_grow_over_the_limit_is_full(open_backend: Open) -> None:
+    backend, name = open_backend(max_points=3), f"contract-{uuid.uuid4().hex}"
+    collection = backend.create(name, space="sentence")
     collection.upsert([Point(n, axis(n)) for n in range(3)])
     with pytest.raises(StorageFull):
         collection.upsert([Point(2, axis(5)), Point(3, axis(3))])
     assert collection.count() == 3
     assert collection.upsert([Point(2, axis(5))]).replaced == 1
+    assert backend.drop(name) == 3
 
 
 def test_cosine_keeps_and_asks_with_vectors_of_length_one(cats: Collection) -> None:
