@@ -1,4 +1,4 @@
-"""Call the handlers that take nothing but a body, without FastAPI's way through a request.
+"""Call the handlers that take a body and at most the name of a collection, without FastAPI's way through a request.
 
 That way matches the path against every route, opens three exit stacks, wraps two exception handlers around the handler
 and calls a function for each dependency, which together cost several times what the handler does. FastAPI has these
@@ -8,7 +8,6 @@ routes all the same: it describes them, and answers what is not for them.
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from fastapi import APIRouter, Response
 from pydantic import ValidationError
@@ -18,6 +17,7 @@ from service.api.body import JsonRoute, read_json
 from service.api.handlers import invalid_input
 from service.api.schemas.base import Body
 from service.record import record_of
+from service.search.collections import NAME
 from service.services import services_of
 
 
@@ -38,17 +38,17 @@ class DirectRoute:
             body = self.body.model_validate(value)
         except ValidationError as error:
             raise invalid_input(error.errors(include_url=False)) from None
-        response = await self.handler(body=body, services=services, record=record_of(scope))
+        response = await self.handler(**scope["path_params"], body=body, services=services, record=record_of(scope))
         await response(scope, receive, send)
 
 
 def direct_routes(routers: Iterable[APIRouter]) -> dict[tuple[str, str], DirectRoute]:
-    """By method and path, every route with a fixed path and a handler of body, services and record."""
+    """By method and path, every route whose handler takes body, services, record, and a name if its path has one."""
     return {
         (method, route.path): DirectRoute(route, body, route.endpoint)
         for router in routers
         for route in router.routes
-        if isinstance(route, JsonRoute) and (body := _only_body(route.endpoint)) is not None
+        if isinstance(route, JsonRoute) and (body := _only_body(route)) is not None
         for method in sorted(route.methods or ())
     }
 
@@ -62,14 +62,28 @@ class Shortcut:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass it to the one that it is for."""
-        app = self._direct.get((scope.get("method", ""), scope.get("path", "")), self._otherwise)
+        path, parameters = _template(scope.get("path", ""))
+        app = self._direct.get((scope.get("method", ""), path))
+        if app is None:
+            await self._otherwise(scope, receive, send)
+            return
+        scope["path_params"] = parameters
         await app(scope, receive, send)
 
 
-def _only_body(endpoint: Callable[..., Any]) -> type[Body] | None:
+def _template(path: str) -> tuple[str, dict[str, str]]:
+    """The path of a route, and what stands in the place of its `{name}`."""
+    parts = path.split("/", 3)
+    if len(parts) == 4 and parts[1] == "collections" and NAME.fullmatch(parts[2]):
+        return f"/collections/{{name}}/{parts[3]}", {"name": parts[2]}
+    return path, {}
+
+
+def _only_body(route: JsonRoute) -> type[Body] | None:
     """The class of the body of a handler that takes no more than the direct way gives."""
-    parameters = inspect.signature(endpoint).parameters
-    if list(parameters) != ["body", "services", "record"]:
+    parameters = inspect.signature(route.endpoint).parameters
+    named = ["name"] if route.path.startswith("/collections/{name}/") else []
+    if list(parameters) != [*named, "body", "services", "record"]:
         return None
     kind = parameters["body"].annotation
     return kind if isinstance(kind, type) and issubclass(kind, Body) else None

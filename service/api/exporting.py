@@ -13,7 +13,8 @@ from service.api.patience import patiently
 from service.api.schemas.bulk import ExportParameters
 from service.api.selecting import filtered
 from service.errors import InvalidInput
-from service.search.points import Selection, StoredPoint
+from service.search.backend import Collection
+from service.search.points import Page, Selection, StoredPoint
 from service.services import Services
 
 PAGE = 256  # points read and written together
@@ -40,13 +41,17 @@ async def exported(
         yield _csv_lines([_columns(asked.with_vector)])
     cursor: str | None = None
     while True:
-        page = await patiently(
-            lambda at=cursor: services.readers.call(collection.scroll, limit=PAGE, cursor=at, selection=selection)
-        )
+        page = await _page(services, collection, cursor, selection)
         if page.points:
             yield write(page.points, asked.with_vector)
         if (cursor := page.next_cursor) is None:
             return
+
+
+async def _page(services: Services, collection: Collection, cursor: str | None, selection: Selection | None) -> Page:
+    return await patiently(
+        lambda: services.readers.call(collection.scroll, limit=PAGE, cursor=cursor, selection=selection)
+    )
 
 
 def _jsonl(points: Sequence[StoredPoint], with_vector: bool) -> bytes:

@@ -112,7 +112,7 @@ def test_the_limits_of_the_guide_are_the_settings() -> None:
         for names, defaults in rows
         for name, default in zip(re.findall(r"MCSE_(\w+)", names), defaults.split(", "), strict=True)
     }
-    assert len(found) == 11
+    assert len(found) == 12
     assert {name: float(default) for name, default in found.items()} == {
         name: Settings.model_fields[name.lower()].default for name in found
     }

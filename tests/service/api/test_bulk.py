@@ -243,7 +243,7 @@ def exported(client: httpx.Client, query: str = "") -> httpx.Response:
 
 @pytest.mark.parametrize("with_vector", [False, True])
 def test_an_export_is_imported_again_as_it_was(made: httpx.Client, with_vector: bool) -> None:
-    odd = [
+    odd: list[dict[str, Any]] = [
         {"id": "7", "text": 'a "dog", \\ é\n\u2028', "metadata": {"a": {"b": [1, None, 2.5, "x"]}}},
         {"id": 7, "text": "b"},
     ]

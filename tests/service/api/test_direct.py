@@ -35,7 +35,12 @@ BODIES: list[Any] = [
 
 
 def test_the_routes_that_take_a_body_alone_are_direct() -> None:
-    assert set(direct_routes(ROUTERS)) == {("POST", f"/{name}") for name in ("embed", "similarity", "index", "search")}
+    named = ("search", "search/batch", "duplicates", "points/delete", "points/metadata", "points/metadata/delete")
+    assert set(direct_routes(ROUTERS)) == {
+        *(("POST", f"/{name}") for name in ("embed", "similarity", "index", "search")),
+        *(("POST", f"/collections/{{name}}/{path}") for path in named),
+        ("PUT", "/collections/{name}/points"),
+    }
 
 
 @pytest.fixture
@@ -69,6 +74,36 @@ def test_they_answer_as_fastapi_would(client: httpx.Client, by_fastapi: httpx.Cl
             for varies in ("ids", "took_ms"):
                 one.pop(varies, None), two.pop(varies, None)
         assert one == two, body
+
+
+NAMED: list[tuple[str, Any]] = [
+    ("points", {"points": [{"id": 1, "text": "a dog"}, {"id": 2, "text": "a cat"}]}),
+    ("points", {"points": []}),
+    ("search", {"query": "a dog"}),
+    ("search", {"id": 1, "limit": 1}),
+    ("search", {"query": "a dog", "limit": 0}),
+    ("search", []),
+    ("search/batch", {"searches": [{"id": 2}]}),
+    ("points/delete", {"ids": [2, 3]}),
+    ("points/delete", {}),
+]
+
+
+@pytest.mark.parametrize("name", ["pets", "nobody", ".hidden", "a b", "a%2Fb", "x" * 129, ""])
+def test_they_answer_as_fastapi_would_for_every_name(client: httpx.Client, by_fastapi: httpx.Client, name: str) -> None:
+    for each in (client, by_fastapi):
+        each.put("/collections/pets", json={})
+    for path, body in NAMED:
+        method = "PUT" if path == "points" else "POST"
+        direct, other = (
+            each.request(method, f"/collections/{name}/{path}", json=body) for each in (client, by_fastapi)
+        )
+        assert direct.status_code == other.status_code, (path, body)
+        assert direct.headers.keys() == other.headers.keys()
+        one, two = direct.json(), other.json()
+        assert one.pop("took_ms", 0) >= 0
+        assert two.pop("took_ms", 0) >= 0
+        assert one == two, (path, body)
 
 
 def test_other_methods_and_spellings_go_to_fastapi(client: httpx.Client) -> None:

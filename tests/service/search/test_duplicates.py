@@ -15,7 +15,8 @@ def write(client: httpx.Client, points: list[dict[str, Any]], **about: Any) -> N
 
 
 def pages(client: httpx.Client, **body: Any) -> list[dict[str, Any]]:
-    found, cursor = [], None
+    found: list[dict[str, Any]] = []
+    cursor: str | None = None
     while not found or cursor is not None:
         answer = client.post("/collections/pets/duplicates", json={**body, "cursor": cursor})
         assert answer.status_code == 200, answer.text
