@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.search.collection import Collection
+from service.search.collection import StoredCollection as Collection
 from service.search.collections import Collections
 
 Vectors: TypeAlias = NDArray[np.float32]

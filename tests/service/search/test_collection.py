@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from service.errors import Conflict, InvalidInput, NotFound, StorageFull, Unavailable
-from service.search.collection import Collection
+from service.search.collection import StoredCollection as Collection
 from service.search.collections import Collections
 from service.search.points import Point, Upserted
 

@@ -62,20 +62,15 @@ struct Builder {
         write_links(list, room, taken, choose(candidates, count + 1, room, taken));
     }
 
-    bool link_on(uint32_t place, const Query& query, Found& start, int level) {
-        if (!scratch.prepare(place + 1 > scratch.seen_room ? place + 1 : scratch.seen_room, codes.padded, graph.breadth))
-            return false;
+    // Who to link a place to on a level, in `taken`; `start` becomes the nearest. -1 when memory ran out.
+    int neighbours(uint32_t place, int64_t places, const Query& query, Found& start, int level, uint32_t* taken) {
+        if (!scratch.prepare(places, codes.padded, graph.breadth)) return -1;
         Best beam = scratch.best(0, graph.breadth);
         scratch.first_look(start.place), scratch.first_look(place);
         beam.add(start.score, start.place);
         graph.beam_search(codes, query, scratch, beam, level, [](float, uint32_t) {});
-        if (!beam.count) return true;
         start = beam.items[0];
-        uint32_t taken[128];
-        const int count = choose(beam.items, beam.count, graph.degree, taken);
-        write_links(graph.links(place, level), graph.width_of(level), taken, count);
-        for (int i = 0; i < count; i++) connect(taken[i], place, level);
-        return true;
+        return choose(beam.items, beam.count, graph.degree, taken);
     }
 
     // False when memory ran out.
@@ -86,10 +81,19 @@ struct Builder {
         const Query query = query_of(codes, place, own);
         const uint64_t top = __atomic_load_n(&graph.entry, __ATOMIC_ACQUIRE);
         const int highest = (int)(top >> 32) - 1;
+        const int shared = level < highest ? level : highest;
+        uint32_t taken[MOST_LEVELS][64];
+        int counts[MOST_LEVELS];
         Found start;
         if (graph.enter(codes, query, level, start))
-            for (int at = level < highest ? level : highest; at >= 0; at--)
-                if (!link_on(place, query, start, at)) return false;
+            for (int at = shared; at >= 0; at--) {
+                counts[at] = neighbours(place, places, query, start, at, taken[at]);
+                if (counts[at] < 0) return false;
+                write_links(graph.links(place, at), graph.width_of(at), taken[at], counts[at]);
+            }
+        // Others find the place only now, and from the ground up: whoever comes to it on a level can go on below.
+        for (int at = 0; at <= shared; at++)
+            for (int i = 0; i < counts[at]; i++) connect(taken[at][i], place, at);
         if (level > highest) {
             Lock hold(&graph.entry_lock);
             if (level > (int)(graph.entry >> 32) - 1)

@@ -1,0 +1,71 @@
+"""The kind of lists: what it finds, and exact searches through it."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from service.search.indexes.base import NotNow
+from service.search.indexes.ivf import IvfIndex
+from service.search.view import bits_of
+
+Vectors = NDArray[np.float32]
+Nearest = Callable[..., tuple[NDArray[np.int64], Vectors]]
+
+COUNT = 12_000
+
+
+@pytest.fixture(scope="module")
+def stored() -> Vectors:
+    rng = np.random.default_rng(1)
+    centres = rng.standard_normal((60, 32), dtype=np.float32)
+    vectors = centres[rng.integers(0, 60, COUNT)] + 0.6 * rng.standard_normal((COUNT, 32), dtype=np.float32)
+    return np.ascontiguousarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+@pytest.fixture(scope="module")
+def lists(stored: Vectors) -> IvfIndex:
+    index = IvfIndex.trained(stored[:8_000], count=COUNT, keep_vectors=True)
+    index.append(stored)
+    return index
+
+
+def test_recall_is_above_090_with_and_without_a_filter(lists: IvfIndex, stored: Vectors, nearest: Nearest) -> None:
+    for share in (1.0, 0.5, 0.01):
+        allowed = np.flatnonzero(np.random.default_rng(3).random(COUNT) < share)
+        bits = None if share == 1.0 else bits_of(allowed, COUNT)
+        found = lists.nearest(stored[:100], 10, count=COUNT, allowed=bits).places
+        truth = nearest(stored, stored[:100], 10, allowed)[0]
+        hits = [len(set(a) & set(b)) / 10 for a, b in zip(found.tolist(), truth.tolist(), strict=True)]
+        assert np.mean(hits) > 0.9, share
+        assert np.isin(found[found >= 0], allowed).all()
+
+
+def test_an_exact_search_equals_brute_force_with_ties(nearest: Nearest) -> None:
+    whole = np.round(np.random.default_rng(4).standard_normal((COUNT, 8)).astype(np.float32))
+    index = IvfIndex.trained(whole, count=COUNT, keep_vectors=True)
+    index.append(whole)
+    found = index.nearest_exactly(whole[:30], 10, count=COUNT, allowed=None)
+    places, scores = nearest(whole, whole[:30], 10, np.arange(COUNT))
+    np.testing.assert_array_equal(found.scores, scores)
+    np.testing.assert_array_equal(found.places, places)
+
+
+def test_a_saved_index_answers_as_before(lists: IvfIndex, stored: Vectors) -> None:
+    file = io.BytesIO()
+    lists.save(file, COUNT)
+    again = IvfIndex.load(io.BytesIO(file.getvalue()), keep_vectors=True)
+    found = [one.nearest(stored[:20], 10, count=COUNT, allowed=None).places for one in (lists, again)]
+    np.testing.assert_array_equal(*found)
+    with pytest.raises(NotNow):
+        lists.save(file, COUNT - 1)
+
+
+def test_bytes_instead_of_vectors_are_told(stored: Vectors) -> None:
+    index = IvfIndex.trained(stored, count=COUNT, keep_vectors=False)
+    index.append(stored)
+    assert not index.exact_scores
+    assert index.vectors_at(np.arange(2)) is None
+    assert index.memory_bytes() < 0.4 * COUNT * 32 * 4 + index.lists * 32 * 4 + COUNT * 16
