@@ -4,6 +4,7 @@ import typer
 
 from models.cli import app as models_app
 from service.cli import app as service_app
+from service.commands import app as commands_app
 from training.cli import app as training_app
 
 app = typer.Typer(
@@ -12,7 +13,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for part in (service_app, training_app, models_app):
+for part in (service_app, commands_app, training_app, models_app):
     app.registered_commands.extend(part.registered_commands)
     app.registered_groups.extend(part.registered_groups)
 

@@ -1,1 +1,9 @@
-"""Commands that talk to a running service over HTTP, one file each."""
+"""Commands that talk to a running service over HTTP, one file each. Heavy imports wait until a command runs."""
+
+import typer
+
+from service.commands.index import index
+
+app = typer.Typer(help="Fill, read and move the collections of a running service.", no_args_is_help=True)
+for command in (index,):
+    app.command()(command)

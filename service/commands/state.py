@@ -1,6 +1,8 @@
 """How far a run has come, in a small file, so that one that was cut off can go on."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +47,22 @@ class State:
 
     def save_now(self, progress: dict[str, Any]) -> None:
         """Keep `progress`."""
-        write_durably(self.path, orjson.dumps({"task": self._task, "progress": progress}, option=orjson.OPT_INDENT_2))
+        content = orjson.dumps({"task": self._task, "progress": progress}, option=orjson.OPT_INDENT_2)
+        try:
+            write_durably(self.path, content)
+        except OSError as error:
+            raise CommandError(
+                f"{self.path}: cannot be written ({error.strerror}). Make it writable, or give --state another place."
+            ) from error
         self._saved_at = time.monotonic()
 
-    def remove(self) -> None:
-        """The run is complete."""
+    @contextmanager
+    def kept(self, progress: Callable[[], dict[str, Any]]) -> Iterator[None]:
+        """While a run goes on: a file from the start, with the last word where it breaks off; none once it is done."""
+        self.save_now(progress())
+        try:
+            yield
+        except BaseException:  # Ctrl-C too: the caller is told
+            self.save_now(progress())
+            raise
         self.path.unlink(missing_ok=True)

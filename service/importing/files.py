@@ -72,8 +72,17 @@ def format_of(name: str) -> FileFormat:
     return found
 
 
+def size_of(name: str) -> int | None:
+    """Bytes of a file; None for standard input, a pipe and whatever else has no size. Raises SourceError."""
+    if name == STDIN:
+        return None
+    with told_of(name):
+        facts = Path(name).stat()
+    return facts.st_size if stat.S_ISREG(facts.st_mode) else None
+
+
 def identity_of(name: str) -> Identity:
-    """Size, time of change and a digest of both ends; raises SourceError."""
+    """Size, time of change and a digest of both ends of a file that has a size; raises SourceError."""
     with told_of(name), Path(name).open("rb") as file:
         facts = os.fstat(file.fileno())
         digest = hashlib.sha256(file.read(_ENDS))

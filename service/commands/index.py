@@ -1,0 +1,139 @@
+"""`mcse index`: the records of files into a collection."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from models.told import told_in_one_sentence
+from service.commands.options import (
+    DEFAULT_URL,
+    NAMED,
+    CollectionOption,
+    IndexKind,
+    JsonOption,
+    Metric,
+    ResumeOption,
+    Space,
+    StateOption,
+    Storage,
+    UrlOption,
+    resumable,
+)
+
+if TYPE_CHECKING:
+    from service.commands.indexing import Done
+    from service.importing.options import CellType
+
+_TYPES: "tuple[CellType, ...]" = ("string", "int", "float", "bool", "json")
+
+
+def index(
+    files: Annotated[list[str], typer.Argument(help="Files of records; - is standard input.", show_default=False)],
+    collection: CollectionOption,
+    url: UrlOption = DEFAULT_URL,
+    format: Annotated[
+        Literal["jsonl", "csv", "tsv", "text", "parquet"] | None,
+        typer.Option(help="Of all files; text is a sentence a line.", show_default="by the names"),
+    ] = None,
+    id_field: Annotated[str, typer.Option(help="Field of the id; records without one get FILE:LINE.")] = "id",
+    text_field: Annotated[str, typer.Option(help="Field of the text.")] = "text",
+    vector_field: Annotated[str, typer.Option(help="Field of the vector, where there is one.")] = "vector",
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option("--metadata", help="Field to keep as metadata; may be given again.", show_default="all others"),
+    ] = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--type", metavar="FIELD=TYPE", help=f"CSV: type of a column: {', '.join(_TYPES)}."
+        ),
+    ] = None,
+    delimiter: Annotated[str, typer.Option(help="CSV: what separates cells.")] = ",",
+    id_prefix: Annotated[str | None, typer.Option(help="Before ids that are made.")] = None,
+    on_conflict: Annotated[
+        Literal["replace", "skip", "error"], typer.Option(help="Where an id is there; error rejects the record.")
+    ] = "replace",
+    batch: Annotated[int, typer.Option(min=1, help="Records in a write; the service's limit bounds it.")] = 256,
+    create: Annotated[bool, typer.Option("--create", help="Make the collection where it is missing.")] = False,
+    space: Annotated[Space | None, typer.Option(help="With --create.", show_default="sentence")] = None,
+    metric: Annotated[Metric | None, typer.Option(help="With --create.", show_default="cosine")] = None,
+    index_kind: Annotated[IndexKind | None, typer.Option("--index", help="With --create.", show_default="auto")] = None,
+    storage: Annotated[Storage | None, typer.Option(help="With --create.", show_default="float32")] = None,
+    resume: ResumeOption = False,
+    state: StateOption = None,
+    rejected: Annotated[Path | None, typer.Option(help="File for all rejected records, as JSONL.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a record was rejected.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the records of files to a collection of a running service.
+
+    What is acknowledged is on disk. Stopped at any point, the same call with --resume goes on.
+
+    Example: mcse index captions.jsonl --collection captions --create
+    """
+    made_as = _made_as(create, {"space": space, "metric": metric, "index": index_kind, "storage": storage})
+    with told_in_one_sentence(*NAMED), resumable():
+        from service.commands.indexing import Job, index_files
+        from service.importing.options import ReadOptions
+
+        options = ReadOptions(
+            id_field=id_field,
+            text_field=text_field,
+            vector_field=vector_field,
+            metadata_fields=frozenset(metadata) if metadata else None,
+            types=_types(types or []),
+            delimiter=_delimiter(delimiter),
+        )
+        job = Job(tuple(files), collection, format, options, on_conflict, batch, id_prefix)
+        done = index_files(job, url, made_as, resume=resume, state_path=state, rejected=rejected)
+        _tell(done, rejected, as_json)
+        if strict and done.rejected:
+            raise typer.Exit(1)
+
+
+def _made_as(create: bool, given: dict[str, str | None]) -> dict[str, str] | None:
+    """How to make the collection; None where it must be there."""
+    made_as = {name: value for name, value in given.items() if value is not None}
+    if made_as and not create:
+        raise typer.BadParameter(f"--{next(iter(made_as))} says how to make a collection, and needs --create.")
+    return made_as if create else None
+
+
+def _types(given: list[str]) -> "dict[str, CellType]":
+    types: dict[str, CellType] = {}
+    for pair in given:
+        name, _, kind = pair.rpartition("=")
+        known = [known for known in _TYPES if known == kind]
+        if not name or not known:
+            raise typer.BadParameter(f"{pair!r} is no FIELD=TYPE with one of {', '.join(_TYPES)}.", param_hint="--type")
+        types[name] = known[0]
+    return types
+
+
+def _delimiter(given: str) -> str:
+    delimiter = {"\\t": "\t", "tab": "\t"}.get(given, given)
+    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
+        raise typer.BadParameter(f"{given!r} is not one character of ASCII.", param_hint="--delimiter")
+    return delimiter
+
+
+def _tell(done: "Done", rejected: Path | None, as_json: bool) -> None:
+    """The summary, on standard output."""
+    if as_json:
+        counts = ("read", "written", "replaced", "skipped", "truncated", "rejected")
+        told = {name: getattr(done, name) for name in counts}
+        typer.echo(json.dumps({**told, "examples": done.examples}, indent=2, ensure_ascii=False))
+        return
+    typer.echo(
+        f"{done.read:,} read, {done.written:,} written ({done.replaced:,} of them replaced a point), "
+        f"{done.skipped:,} skipped, {done.rejected:,} rejected"
+    )
+    if done.truncated:
+        typer.echo(f"{done.truncated:,} texts are longer than the model reads; their beginning was embedded")
+    for example in done.examples:
+        typer.echo(f"  {example['file']}, line {example['line']}: {example['reason']}")
+    if done.rejected > len(done.examples):
+        where = f"all of them are in {rejected}" if rejected else "--rejected FILE writes all of them"
+        typer.echo(f"  and {done.rejected - len(done.examples):,} more; {where}")
