@@ -36,8 +36,8 @@ async def import_points(
 ) -> Response:
     """Write the records of a file, which is the body. With `accept: application/x-ndjson` the answer is a line of
     progress each second and the result as the last line."""
-    await services.readers.call(_require, services.collections, name)
-    job = Import(services, record, deadline_of(request.scope), name, asked.on_conflict, asked.skip)
+    own_name = await services.readers.call(_own_name, services.collections, name)
+    job = Import(services, record, deadline_of(request.scope), own_name, asked.on_conflict, asked.skip)
     reader = RecordReader(asked.format, read_options(asked), skip=asked.skip)
     steps = job.run(body_pieces(request), reader)
     if LINES in request.headers.get("accept", ""):
@@ -86,6 +86,11 @@ def _without_reasons(job: Import) -> dict[str, Any]:
     return {**asdict(job.progress), "rejected": []}
 
 
-def _require(backend: Backend, name: str) -> None:
-    """Raises before anything is read."""
-    backend.get(name).require_model()
+def _own_name(backend: Backend, name: str) -> str:
+    """So that all of a file goes where its first record went, also when an alias is switched meanwhile.
+
+    Raises before anything is read: NotFound, Conflict (another model).
+    """
+    collection = backend.get(name)
+    collection.require_model()
+    return collection.info().name

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from service.api.answers import json_response
 from service.api.body import JsonRoute
@@ -20,6 +20,7 @@ from service.api.schemas.collections import (
 )
 from service.api.schemas.points import DeletedAnswer
 from service.api.shapes import collection_shape
+from service.deadline import deadline_of
 from service.errors import Conflict
 from service.search.backend import Backend, Collection
 
@@ -49,9 +50,14 @@ async def create_collection(name: Name, body: CreateCollectionRequest, services:
 
 
 @router.get("/collections/{name}", response_model=DescriptionAnswer)
-async def describe_collection(name: Name, asked: Annotated[DescribeParameters, Query()], services: Running) -> Response:
+async def describe_collection(
+    name: Name, asked: Annotated[DescribeParameters, Query()], services: Running, request: Request
+) -> Response:
     """What a collection is, how many points it has, and how its index does."""
-    workers = services.jobs if asked.measure else services.readers
+    workers = services.readers
+    if asked.measure:
+        workers = services.jobs
+        deadline_of(request.scope).lift()
     return json_response(await workers.call(_describe, services.collections, name, asked.measure))
 
 

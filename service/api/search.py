@@ -27,6 +27,7 @@ from service.search.duplicates import find_duplicates
 from service.services import Services
 
 DEFAULT_COLLECTION = "default"
+PAGE = 64  # points looked at for a page of duplicates, where the request does not say
 
 router = APIRouter(route_class=JsonRoute, tags=["search"])
 
@@ -67,16 +68,18 @@ async def search_several_times(name: Name, body: SearchBatchRequest, services: R
 @router.post("/collections/{name}/duplicates", response_model=DuplicatesAnswer)
 async def duplicates(name: Name, body: DuplicatesRequest, services: Running, record: Current) -> Response:
     """Pairs of points that are close to each other, a page of the collection at a time; each pair is told once."""
-    if body.limit > services.settings.max_hits:
-        raise InvalidInput(f"`limit` is {body.limit}; the limit is {services.settings.max_hits}.")
-    neighbours = min(services.settings.max_limit, services.settings.max_hits // body.limit)
+    settings = services.settings
+    limit = min(PAGE, settings.max_items) if body.limit is None else body.limit
+    if limit > settings.max_items:
+        raise InvalidInput(f"`limit` is {limit}; the limit is {settings.max_items}, because each point is a query.")
+    neighbours = max(1, min(settings.max_limit, settings.max_hits // limit))
     selection = filtered(body.filter)
     with record.stage("search"):
         page = await services.readers.call(
             lambda: find_duplicates(
                 services.collections.get(name),
                 threshold=body.threshold,
-                limit=body.limit,
+                limit=limit,
                 cursor=body.cursor,
                 selection=selection,
                 neighbours=neighbours,

@@ -1,5 +1,6 @@
 """`/collections/{name}/snapshots`: make, list, download, delete, restore and upload files that hold a collection."""
 
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -19,7 +20,7 @@ from service.api.schemas.points import DeletedAnswer
 from service.api.shapes import collection_shape
 from service.api.uploads import received_file
 from service.deadline import deadline_of
-from service.errors import NotFound
+from service.errors import Conflict, NotFound
 from service.search.backend import Backend
 from service.search.points import CollectionInfo, SnapshotInfo
 
@@ -97,6 +98,8 @@ async def upload_snapshot(
     name: Name, asked: Annotated[UploadParameters, Query()], services: Running, request: Request
 ) -> Response:
     """Make the collection `name` from a snapshot that is the body; `x-sha256` is compared where it is sent."""
+    if not asked.replace:
+        await services.readers.call(_require_free, services.collections, name)
     async with received_file(request, services) as file:
         deadline_of(request.scope).lift()
         collection = await services.jobs.call(services.collections.restore, name, file, replace=asked.replace)
@@ -107,6 +110,13 @@ def _restore(backend: Backend, name: str, snapshot: str, asked: RestoreRequest) 
     collection = backend.get(name)
     target = asked.target or collection.info().name
     return backend.restore(target, collection.snapshot_path(snapshot), replace=asked.replace).info()
+
+
+def _require_free(backend: Backend, name: str) -> None:
+    """Told before the file is sent, not after."""
+    with suppress(NotFound):
+        backend.get(name)
+        raise Conflict(f'"{name}" exists already; send `?replace=true` to take its place, or another name.')
 
 
 def _find(snapshots: list[SnapshotInfo], name: str) -> SnapshotInfo:

@@ -1,6 +1,6 @@
 """Bodies of the routes that write, read, select and delete points."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -120,7 +120,7 @@ class DeleteMetadataRequest(SelectionRequest):
 
     model_config = example(ids=["b"], keys=["checked"])
 
-    keys: list[str]
+    keys: Annotated[list[str], Field(max_length=256)]
 
 
 class UpdatedAnswer(BaseModel):

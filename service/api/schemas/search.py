@@ -126,7 +126,7 @@ class DuplicatesRequest(Body):
     model_config = example(threshold=0.9)
 
     threshold: float | None = Field(None, description="Least score of a pair; 0.95 with cosine, to be given with dot.")
-    limit: Limit = Field(64, description="Points looked at for this page.")
+    limit: Limit | None = Field(None, description="Points looked at for this page; 64 when absent.")
     cursor: str | None = Field(None, description="`next_cursor` of the page before; the first page when absent.")
     filter: FilterJson | None = Field(None, description="Look only at these points.")
 

@@ -122,6 +122,26 @@ def test_an_import_that_broke_off_goes_on_after_what_was_read(made: httpx.Client
     assert count(made) == 600
 
 
+def test_all_of_a_file_goes_into_one_collection_when_the_alias_is_switched(start: Start, encoder: Any) -> None:
+    client = start(max_points_per_request=10)
+    for name in ("pets", "other"):
+        client.put(f"/collections/{name}", json={})
+    client.put("/aliases/now", json={"collection": "pets"})
+    encoder.seconds = 0.05
+    with httpx.Client(base_url=client.base_url, timeout=30) as other:
+        answers: list[httpx.Response] = []
+        content = jsonl(*dogs(100))
+        thread = threading.Thread(
+            target=lambda: answers.append(other.post("/collections/now/import", content=content, headers=LINES))
+        )
+        thread.start()
+        while not count(client):
+            time.sleep(0.01)
+        client.put("/aliases/now", json={"collection": "other"})
+        thread.join()
+    assert answers[0].json()["written"] == count(client) == 100
+
+
 def test_what_was_read_of_a_broken_connection_is_there(start: Start) -> None:
     client = start(max_points_per_request=10)
     client.put("/collections/pets", json={})

@@ -1,4 +1,5 @@
 import hashlib
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -181,6 +182,14 @@ def test_the_limit_of_an_upload_holds_exactly(
     content = iter([b"x" * 1000, b"x" * (size - 1000)]) if chunked else b"x" * size
     assert upload(client, content).status_code == status
     assert parts(tmp_path) == []
+
+
+def test_a_name_that_is_taken_is_told_before_the_file_is_sent(pets: httpx.Client) -> None:
+    path = "/collections/pets/snapshot"
+    with socket.create_connection(("127.0.0.1", pets.base_url.port or 0), timeout=5) as connection:
+        head = f"PUT {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\n"
+        connection.sendall(f"{head}content-length: 1000000\r\nexpect: 100-continue\r\n\r\n".encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 409 ")
 
 
 def test_what_a_killed_upload_left_is_deleted_at_the_start(start: Start, tmp_path: Path) -> None:

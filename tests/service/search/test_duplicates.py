@@ -64,8 +64,8 @@ def test_only_points_that_a_filter_lets_through_are_compared(client: httpx.Clien
 
 
 def test_what_was_not_looked_at_is_said(client: httpx.Client) -> None:
-    write(client, [{"id": n, "text": "a dog"} for n in range(5)])
-    (page,) = pages(client, limit=1280)  # leaves one neighbour for each
+    write(client, [{"id": n, "text": "a dog"} for n in range(15)])
+    (page,) = pages(client, limit=128)  # leaves ten neighbours for each
     assert {group["more"] for group in page["groups"]} == {True}
 
 
@@ -82,7 +82,7 @@ def test_an_empty_collection_has_no_pairs(client: httpx.Client) -> None:
     assert pages(client) == [{"groups": [], "next_cursor": None}]
 
 
-@pytest.mark.parametrize("body", [{"limit": 0}, {"limit": 1281}, {"threshold": "0.9"}, {"cursor": "canary-7f3a"}])
+@pytest.mark.parametrize("body", [{"limit": 0}, {"limit": 129}, {"threshold": "0.9"}, {"cursor": "canary-7f3a"}])
 def test_a_page_that_cannot_be_is_refused(client: httpx.Client, body: dict[str, Any]) -> None:
     write(client, [{"id": 1, "text": "a"}])
     answer = client.post("/collections/pets/duplicates", json=body)
