@@ -173,7 +173,7 @@ class StoredCollection:
         if limit < 1:
             raise InvalidInput(f"limit is {limit}; expected 1 or more.")
         after = self._decoded(cursor)
-        now, places = self._selected(selection or Selection())
+        now, places = self._selected(selection)
         numbers = now.view.rows[places]
         following = numbers[np.searchsorted(numbers, after, side="right") :][: limit + 1]
         points = self.store.points_by_row(self.number, following[:limit])
@@ -254,15 +254,16 @@ class StoredCollection:
 
     def _change_metadata(self, selection: Selection, change: Callable[[Metadata], Metadata]) -> int:
         with self._writing():
-            written = self.store.replace_metadata(self.number, self._rows_of(selection), change)
+            selected = self._rows_of(selection)
+            written = self.store.replace_metadata(self.number, selected, change)
             points = self.store.points_by_row(self.number, written.rows)
             found = [points[row] for row in written.rows.tolist()]
             stacked = np.stack([point.vector for point in found]) if found else self._no_vectors()
             self._take(written, [point.id for point in found], stacked)
-        return len(found)
+        return len(selected)
 
-    def _selected(self, selection: Selection) -> tuple[Contents, NDArray[np.int64]]:
-        """Some contents, and the places of a selection in it, ascending; of all points where it names none."""
+    def _selected(self, selection: Selection | None) -> tuple[Contents, NDArray[np.int64]]:
+        """Some contents, and the places of a selection in it, ascending; of all points where there is none."""
         for _ in range(OPTIMISTIC_TRIES):
             try:
                 return self._selected_in(self.contents, selection)
@@ -271,7 +272,9 @@ class StoredCollection:
         with self.lock:
             return self._selected_in(self.contents, selection)
 
-    def _selected_in(self, now: Contents, selection: Selection) -> tuple[Contents, NDArray[np.int64]]:
+    def _selected_in(self, now: Contents, selection: Selection | None) -> tuple[Contents, NDArray[np.int64]]:
+        if selection is None:
+            return now, places_of(now.view.live)
         if selection.ids is not None:
             rows.check_ids(selection.ids, "ids")
             found = np.unique(self.store.rows_of_ids(self.number, selection.ids))
@@ -279,6 +282,8 @@ class StoredCollection:
             if len(places) < len(found):
                 raise OutOfDate
             return now, places
+        if selection.filter is None:
+            raise InvalidInput("No points were named; send `ids` or a `filter`.")
         allowed = self._searcher.allowed(Search(filter=selection.filter), now)
         return now, places_of(now.view.live if allowed is None else allowed)
 
