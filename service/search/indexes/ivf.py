@@ -19,6 +19,7 @@ FEWEST = 10_000  # vectors from which centroids are made
 TRAIN_PER_LIST = 64  # vectors per centroid to find the centroids with
 PROBED_SHARE = 0.08  # of the lists: recall@10 of 0.96 on 200,000 sentences
 SCAN_AT_MOST = 6_000
+MOST_LISTS = 6_500  # as many as the vectors that a rebuild looks at are enough for
 
 
 class IvfIndex:
@@ -112,7 +113,7 @@ class IvfIndex:
 
 def lists_for(count: int) -> int:
     """How many lists suit so many vectors."""
-    return max(16, min(65_536, int(4 * math.sqrt(count))))
+    return max(16, min(MOST_LISTS, int(4 * math.sqrt(count))))
 
 
 def _train(sample: Vectors, count: int, keep_vectors: bool) -> faiss.IndexIVF:
