@@ -61,6 +61,14 @@ def collections(connection: apsw.Connection) -> dict[int, CollectionInfo]:
     return infos
 
 
+def collection(connection: apsw.Connection, number: int) -> CollectionInfo:
+    """One of them; raises NotFound."""
+    found = collections(connection).get(number)
+    if found is None:
+        raise NotFound("The collection was dropped.")
+    return found
+
+
 def made_with(connection: apsw.Connection, number: int) -> Made:
     """Of a collection; without width and fingerprint if it was dropped."""
     found: Any = connection.execute(

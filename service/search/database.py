@@ -22,6 +22,7 @@ READERS = 4  # reads that run at one time; a further one waits for a connection
 LONG_READERS = 2  # the same for reads of a whole collection
 BUSY_MS = 5_000
 WAL_LIMIT_BYTES = 64 * 1024 * 1024  # the log is cut back to this size after a checkpoint
+CHECKPOINT_PAGES = 4_000  # 16 MB: pages of indexes that many batches change go to their place once
 
 # Every commit is on the disk when it returns (WAL, FULL); each value is read back, because SQLite ignores what it
 # cannot do without an error.
@@ -266,6 +267,7 @@ def _require_whole(connection: apsw.Connection, path: Path) -> None:
 
 def _configure(connection: apsw.Connection, path: Path) -> None:
     connection.pragma("journal_size_limit", WAL_LIMIT_BYTES)
+    connection.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
     for name, value in PRAGMAS:
         connection.pragma(name, value)
         found = connection.pragma(name)

@@ -13,7 +13,7 @@ import apsw
 import numpy as np
 
 from models.files import sync_directory
-from service.errors import InvalidInput, NotFound, Unavailable
+from service.errors import InvalidInput, Unavailable
 from service.search import catalog, reading, vectors
 from service.search.database import connect, connect_unchanging
 from service.search.points import CollectionInfo, IndexKind, Metric, Storage
@@ -54,9 +54,7 @@ def write(connection: apsw.Connection, number: int, path: Path) -> int:
 
     Returns how many points there are. Raises NotFound, and Unavailable for a damaged point.
     """
-    info = catalog.collections(connection).get(number)
-    if info is None:
-        raise NotFound("The collection was dropped.")
+    info = catalog.collection(connection, number)
     unfinished = path.with_name(f".{path.name}.new")
     unfinished.unlink(missing_ok=True)
     try:

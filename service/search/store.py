@@ -212,14 +212,13 @@ class Store:
         with self._database.reading() as connection:
             return self._lexical.search(connection, number, words, limit, allowed)
 
-    def blocks(self, number: int | None = None, after: int = 0) -> Iterator[Block]:
-        """Every point above the row `after`, of one collection or of all, by ascending row number; for start-up.
+    def blocks(self, number: int, after: int = 0) -> Iterator[Block]:
+        """Every point of a collection above the row `after`, by ascending row number; for start-up.
 
-        Digests and counts are checked on the way; raises Unavailable at the first damage.
+        Digests and the count are checked on the way; raises Unavailable at the first damage, and NotFound.
         """
         with self._database.reading(long=True) as connection:
-            infos = catalog.collections(connection)
-            yield from reading.blocks(connection, infos if number is None else {number: infos[number]}, after)
+            yield from reading.blocks(connection, number, after)
 
     # Snapshots
 
