@@ -46,9 +46,7 @@ def index(
     ] = None,
     types: Annotated[
         list[str] | None,
-        typer.Option(
-            "--type", metavar="FIELD=TYPE", help=f"CSV: type of a column: {', '.join(_TYPES)}."
-        ),
+        typer.Option("--type", metavar="FIELD=TYPE", help=f"CSV: type of a column: {', '.join(_TYPES)}."),
     ] = None,
     delimiter: Annotated[str, typer.Option(help="CSV: what separates cells.")] = ",",
     id_prefix: Annotated[str | None, typer.Option(help="Before ids that are made.")] = None,

@@ -130,8 +130,7 @@ class _StreamItems:
         self._reader = RecordReader(_AS_STREAM[format], options, skip=skip)
         self._name = name
         self._raw = raw
-        facts = os.fstat(raw.fileno())
-        self.size = facts.st_size if stat.S_ISREG(facts.st_mode) else None
+        self.size = size_of(name)
         self.position = 0
 
     def __iter__(self) -> Iterator[Record | Rejection]:
