@@ -98,7 +98,7 @@ class StoredCollection:
         now = self.contents
         if measure:
             sample = self.store.points_by_row(self.number, sample_rows(now)).values()
-            queries = np.array([point.vector for point in sample], np.float32).reshape(len(sample), -1)
+            queries = np.array([point.vector for point in sample], np.float32).reshape(len(sample), self.static_info.dimension)
             self._recall = measured_recall(queries, self.search)
         return IndexReport(
             kind=now.index.kind,
