@@ -58,12 +58,14 @@ TABLES = f"""
 
 
 def check(connection: apsw.Connection, path: Path) -> None:
-    """Raise StoreError if the file is not ours or is newer than this code; changes nothing."""
+    """Raise StoreError if the file is not ours, or is newer or older than this code knows; changes nothing."""
     if connection.pragma("application_id") != APPLICATION_ID:
         raise StoreError(f"{path} is not a store of this service: move it away, or choose another data directory.")
     found = connection.pragma("user_version")
     if found > VERSION:
         raise StoreError(f"{path} has version {found}, newer than the known {VERSION}: start a newer mcse.")
+    if found < OLDEST:
+        raise StoreError(f"{path} has no version: restore it from a backup, or move it away to start empty.")
 
 
 def is_old(connection: apsw.Connection) -> bool:

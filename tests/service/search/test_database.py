@@ -1,19 +1,24 @@
 """One file, one process, one writer; failures named."""
 
+import random
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import apsw
 import pytest
 
 from service.errors import StorageFull, StoreError, Unavailable
-from service.search.database import FILE, READERS, Database
+from service.search import database as database_module
+from service.search import schema
+from service.search.database import FILE, LONG_READERS, READERS, Database, connect
 
 REPOSITORY = Path(__file__).parents[3]
+PAGE = 4096
 OPEN = """
 import sys
 from pathlib import Path
@@ -31,8 +36,8 @@ def database(tmp_path: Path) -> Iterator[Database]:
 def add(connection: apsw.Connection, *names: str) -> None:
     for name in names:
         connection.execute(
-            "INSERT INTO collections (name, space, metric, dimension, fingerprint, created_at, digest)"
-            " VALUES (?, 's', 'dot', 1, 'f', 'now', x'00')",
+            "INSERT INTO collections (name, space, metric, dimension, fingerprint, kind, storage, created_at, digest)"
+            " VALUES (?, 's', 'dot', 1, 'f', 'flat', 'float32', 'now', x'00')",
             (name,),
         )
 
@@ -115,8 +120,9 @@ def test_a_closed_database_is_unavailable(tmp_path: Path) -> None:
     database.close()
     with pytest.raises(Unavailable):
         names(database)
-    with pytest.raises(Unavailable), database.writing():
-        pass
+    for unusable in (database.writing(), database.reading(long=True)):
+        with pytest.raises(Unavailable), unusable:
+            pass
     assert not database.is_writable()
 
 
@@ -164,3 +170,57 @@ def test_a_full_file_refuses_the_write_and_serves_on(database: Database) -> None
 def test_whether_writes_work_is_known_without_waiting_for_one(database: Database) -> None:
     with database.writing():
         assert database.is_writable()
+
+
+def test_long_reads_do_not_keep_short_ones_waiting(database: Database) -> None:
+    with ExitStack() as long_reads:
+        for _ in range(LONG_READERS):
+            long_reads.enter_context(database.reading(long=True))
+        assert names(database) == []
+
+
+def test_every_bit_of_a_page_counts(tmp_path: Path) -> None:
+    with closing(Database.open(tmp_path)) as database, database.writing() as connection:
+        add(connection, *(f"{number:01000}" for number in range(50)))
+    content = (tmp_path / FILE).read_bytes()
+    draw = random.Random(1)
+    for _ in range(100):
+        changed = bytearray(content)
+        changed[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        (tmp_path / FILE).write_bytes(changed)
+        with pytest.raises(StoreError, match=FILE):
+            Database.open(tmp_path)
+    (tmp_path / FILE).write_bytes(content)
+    Database.open(tmp_path).close()
+
+
+def test_pages_that_came_through_the_log_have_checksums(tmp_path: Path) -> None:
+    with closing(Database.open(tmp_path)) as database:
+        for number in range(20):
+            with database.writing() as connection:
+                add(connection, f"{number:03000}")
+        live = tmp_path / "copy"
+        shutil.copytree(tmp_path, live)  # as a power cut would leave it
+    for data_dir in (tmp_path, live):
+        with closing(Database.open(data_dir)) as again:
+            assert len(names(again)) == 20
+        content = (data_dir / FILE).read_bytes()
+        with closing(connect(data_dir / FILE, apsw.SQLITE_OPEN_READONLY)) as connection:
+            for start in range(0, len(content), PAGE):
+                page = content[start : start + PAGE]
+                assert connection.execute("SELECT verify_checksum(?)", (page,)).get == 1, start // PAGE
+
+
+def test_a_file_without_checksums_is_refused(tmp_path: Path) -> None:
+    with closing(apsw.Connection(str(tmp_path / FILE))) as plain:
+        schema.create(plain)
+    with pytest.raises(StoreError, match="has no checksums"):
+        Database.open(tmp_path)
+
+
+def test_without_the_extension_for_checksums_it_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.search.database.CHECKSUMS", "missing")
+    database_module._load_checksums.cache_clear()
+    with pytest.raises(StoreError, match="SQLite's extension missing cannot be loaded"):
+        Database.open(tmp_path)
+    assert not (tmp_path / FILE).exists()
