@@ -58,10 +58,16 @@ class State:
 
     @contextmanager
     def kept(self, progress: Callable[[], dict[str, Any]]) -> Iterator[None]:
-        """While a run goes on: a file from the start, with the last word where it breaks off; none once it is done."""
+        """While a run goes on: a file from the start, with the last word where it breaks off; none once it is done.
+
+        A CommandError is raised again with the advice to go on.
+        """
         self.save_now(progress())
         try:
             yield
+        except CommandError as error:
+            self.save_now(progress())
+            raise CommandError(f"{error} The same call with --resume goes on.") from error
         except BaseException:  # Ctrl-C too: the caller is told
             self.save_now(progress())
             raise

@@ -9,8 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 
-Wrong: TypeAlias = Literal["busy", "down", "cut", "lost"]
-"""`busy` answers 429 and `down` 503; `cut` does not pass the request on; `lost` does, and throws the answer away."""
+Wrong: TypeAlias = Literal["busy", "down", "gone", "cut", "lost"]
+"""`busy` answers 429, `down` 503, `gone` 404; `cut` does not pass the request on; `lost` does, and drops the answer."""
+
+_ANSWERS: dict[Wrong | None, int] = {"busy": 429, "down": 503, "gone": 404}
 
 Trouble: TypeAlias = Callable[[str, str], Wrong | None]
 """Told the method and the path of a request, says what goes wrong with it."""
@@ -38,8 +40,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         facts = vars(self.server)
         wrong: Wrong | None = facts["trouble"](self.command, self.path)
-        if wrong in ("busy", "down"):
-            self._answer(429 if wrong == "busy" else 503, b'{"error": "later"}', {"retry-after": "0"})
+        if wrong in _ANSWERS:
+            self._answer(_ANSWERS[wrong], f'{{"error": "{wrong}"}}'.encode(), {"retry-after": "0"})
             return
         if wrong != "cut":
             status, answer = self._ask(facts["behind"], body)
