@@ -142,8 +142,8 @@ class Collections:
 
     def aliases(self) -> dict[str, str]:
         """See Backend."""
-        with self._lock:
-            return dict(self._aliases)
+        names = {number: info.name for number, info in self._store.collections().items()}
+        return {alias: names[number] for alias, number in self._store.aliases().items()}
 
     def set_alias(self, alias: str, name: str) -> str | None:
         """See Backend."""
@@ -200,10 +200,9 @@ class Collections:
 
     def _load(self) -> None:
         with refusing_damage(self._store.path):
-            names = {number: info.name for number, info in self._store.collections().items()}
             for number, info in self._store.collections().items():
                 fill(self._attach(number, info))
-            self._aliases = {alias: names[number] for alias, number in self._store.aliases().items()}
+            self._aliases = self.aliases()
 
     def _restored(self, name: str, file: Path, before: StoredCollection | None) -> StoredCollection:
         number = self._store.restore(file, name, self._max_points, replacing=None if before is None else before.number)

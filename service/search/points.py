@@ -45,7 +45,7 @@ class StoredPoint:
     metadata: Metadata | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Hit:
     """One search result; a higher score is a better one, whatever the metric.
 
@@ -57,7 +57,7 @@ class Hit:
     score: float
     text: str | None = None
     metadata: Metadata | None = None
-    vector: Vector | None = None
+    vector: Vector | None = field(default=None, compare=False)
     dense_score: float | None = None
     lexical_score: float | None = None
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from service.errors import Conflict, InvalidInput, NotFound, StorageFull, Unavailable
 from service.search.collection import StoredCollection as Collection
 from service.search.collections import Collections
-from service.search.points import Point, Upserted
+from service.search.points import Point, Search, Selection, Upserted
 
 Vectors: TypeAlias = NDArray[np.float32]
 Make: TypeAlias = Callable[..., Vectors]
@@ -28,7 +28,7 @@ def axis(number: int, length: float = 1.0) -> Vectors:
 def test_what_was_written_is_found_with_its_text_and_metadata(cats: Collection) -> None:
     done = cats.upsert([Point("a", axis(0), "a cat", {"legs": 4}), Point(1, axis(1))])
     assert done == Upserted(("a", 1), inserted=2, replaced=0)
-    [[best, other]] = cats.search(axis(0)[None], 5)
+    [[best, other]] = cats.search(Search(axis(0)[None], limit=5))
     assert (best.id, best.score, best.text, best.metadata) == ("a", 1.0, "a cat", {"legs": 4})
     assert (other.id, other.score, other.text, other.metadata) == (1, 0.0, None, None)
     assert cats.count() == cats.info().count == 2
@@ -36,7 +36,7 @@ def test_what_was_written_is_found_with_its_text_and_metadata(cats: Collection) 
 
 def test_cosine_stores_and_asks_with_unit_vectors(cats: Collection) -> None:
     cats.upsert([Point("long", axis(0, 100)), Point("short", axis(0, 0.01)), Point("aside", axis(0) + axis(1))])
-    [hits] = cats.search(axis(0, 7)[None], 3)
+    [hits] = cats.search(Search(axis(0, 7)[None], limit=3))
     assert [hit.id for hit in hits] == ["long", "short", "aside"]
     np.testing.assert_allclose([hit.score for hit in hits], [1, 1, 0.5**0.5], atol=1e-6)
     assert cats.get(["long"])[0].vector.tolist() == axis(0).tolist()
@@ -45,7 +45,7 @@ def test_cosine_stores_and_asks_with_unit_vectors(cats: Collection) -> None:
 def test_dot_takes_vectors_as_they_are(collections: Collections) -> None:
     dots = collections.create("dots", space="sentence", metric="dot")
     dots.upsert([Point("short", axis(0)), Point("long", axis(0, 100)), Point("zero", axis(0, 0))])
-    [hits] = dots.search(axis(0, 2)[None], 3)
+    [hits] = dots.search(Search(axis(0, 2)[None], limit=3))
     assert [(hit.id, hit.score) for hit in hits] == [("long", 200), ("short", 2), ("zero", 0)]
 
 
@@ -57,7 +57,7 @@ def test_search_equals_brute_force(
     dots.upsert([Point(number, vector) for number, vector in enumerate(stored)])
     for k in (1, 10, 300, 305):
         scores, ids = brute_force(stored, stored[:20], k)
-        answers = dots.search(stored[:20], k)
+        answers = dots.search(Search(stored[:20], limit=k))
         assert [[hit.id for hit in hits] for hits in answers] == ids.tolist()
         assert [[hit.score for hit in hits] for hits in answers] == scores.tolist()
 
@@ -65,21 +65,21 @@ def test_search_equals_brute_force(
 def test_a_replaced_point_is_only_found_by_its_new_vector(cats: Collection) -> None:
     cats.upsert([Point("a", axis(0), "old"), Point("b", axis(1))])
     assert cats.upsert([Point("a", axis(2), "new"), Point("c", axis(3))]) == Upserted(("a", "c"), 1, 1)
-    assert cats.search(axis(0)[None], 9, score_threshold=0.5) == [[]]
-    [[hit]] = cats.search(axis(2)[None], 9, score_threshold=0.5)
+    assert cats.search(Search(axis(0)[None], limit=9, score_threshold=0.5)) == [[]]
+    [[hit]] = cats.search(Search(axis(2)[None], limit=9, score_threshold=0.5))
     assert (hit.id, hit.text, cats.count()) == ("a", "new", 3)
 
 
 def test_a_deleted_point_is_gone(cats: Collection) -> None:
     cats.upsert([Point("a", axis(0)), Point("b", axis(1))])
-    assert cats.delete(["a", "missing", "a"]) == 1
-    assert [[hit.id for hit in hits] for hits in cats.search(axis(0)[None], 9)] == [["b"]]
+    assert cats.delete(Selection(["a", "missing", "a"])) == 1
+    assert [[hit.id for hit in hits] for hits in cats.search(Search(axis(0)[None], limit=9))] == [["b"]]
     assert [point.id for point in cats.get(["a", "b"])] == ["b"]
 
 
 def test_the_number_one_and_the_string_one_are_two_points(cats: Collection) -> None:
     cats.upsert([Point(1, axis(0)), Point("1", axis(1))])
-    assert cats.delete([1]) == 1
+    assert cats.delete(Selection([1])) == 1
     assert [point.id for point in cats.get([1, "1"])] == ["1"]
 
 
@@ -90,15 +90,15 @@ def test_get_answers_in_the_order_of_the_question(cats: Collection) -> None:
 
 def test_score_threshold_cuts_each_answer(cats: Collection) -> None:
     cats.upsert([Point(number, axis(number)) for number in range(3)])
-    answers = cats.search(np.stack([axis(0), axis(7)]), 3, score_threshold=0.5)
+    answers = cats.search(Search(np.stack([axis(0), axis(7)]), limit=3, score_threshold=0.5))
     assert [[hit.id for hit in hits] for hits in answers] == [[0], []]
 
 
 def test_nothing_to_do_is_done_at_once(cats: Collection, vectors: Make) -> None:
     assert cats.upsert([]) == Upserted((), 0, 0)
-    assert (cats.delete([]), cats.get([])) == (0, [])
-    assert cats.search(vectors(2), 3) == [[], []]
-    assert cats.search(vectors(0), 3) == []
+    assert (cats.delete(Selection([])), cats.get([])) == (0, [])
+    assert cats.search(Search(vectors(2), limit=3)) == [[], []]
+    assert cats.search(Search(vectors(0), limit=3)) == []
 
 
 @pytest.mark.parametrize(
@@ -135,11 +135,11 @@ def test_one_wrong_point_refuses_the_whole_batch(cats: Collection, second: Point
 )
 def test_wrong_searches_are_refused(cats: Collection, queries: Vectors, limit: int, threshold: float | None) -> None:
     with pytest.raises(InvalidInput):
-        cats.search(queries, limit, threshold)
+        cats.search(Search(queries, limit=limit, score_threshold=threshold))
 
 
 def test_ids_of_look_ups_are_checked_too(cats: Collection) -> None:
-    for call in (cats.get, cats.delete):
+    for call in (cats.get, lambda ids: cats.delete(Selection(ids)), lambda ids: cats.count(Selection(ids))):
         with pytest.raises(InvalidInput, match=r"ids\[1\]: the id"):
             call(["a", 2**63])
 
@@ -149,7 +149,7 @@ def test_over_the_limit_the_store_is_full_and_still_answers(open_data: Open) -> 
     cats.upsert([Point(0, axis(0)), Point(1, axis(1))])
     with pytest.raises(StorageFull, match="limit of 2"):
         cats.upsert([Point(2, axis(2))])
-    assert [hit.id for hit in cats.search(axis(0)[None], 9)[0]] == [0, 1]
+    assert [hit.id for hit in cats.search(Search(axis(0)[None], limit=9))[0]] == [0, 1]
     assert cats.agrees()
 
 
@@ -158,12 +158,14 @@ def test_another_model_is_refused_but_its_points_can_be_read_and_deleted(open_da
     first.create("cats", space="sentence").upsert([Point("a", axis(0)), Point("b", axis(1))])
     first.close()
     cats = open_data(fingerprint="feed" * 16).get("cats")
-    for call in (lambda: cats.upsert([Point("a", axis(0))]), lambda: cats.search(axis(0)[None], 1)):
-        with pytest.raises(Conflict, match="made with model a1b2c3d4e5f6, and the running model is feedfeedfeed: drop"):
+    for call in (lambda: cats.upsert([Point("a", axis(0))]), lambda: cats.search(Search(axis(0)[None], limit=1))):
+        with pytest.raises(
+            Conflict, match="made with model a1b2c3d4e5f6, and the running model is feedfeedfeed: re-embed"
+        ):
             call()
     assert cats.info().fingerprint == fingerprint
     assert cats.get(["a"])[0].vector.tolist() == axis(0).tolist()
-    assert (cats.delete(["a"]), cats.count(), cats.agrees()) == (1, 1, True)
+    assert (cats.delete(Selection(["a"])), cats.count(), cats.agrees()) == (1, 1, True)
 
 
 def test_a_dropped_collection_says_so(collections: Collections, cats: Collection, vectors: Make) -> None:
@@ -174,9 +176,9 @@ def test_a_dropped_collection_says_so(collections: Collections, cats: Collection
         cats.info,
         cats.drop,
         lambda: cats.upsert([Point("b", axis(0))]),
-        lambda: cats.delete(["a"]),
+        lambda: cats.delete(Selection(["a"])),
         lambda: cats.get(["a"]),
-        lambda: cats.search(vectors(1), 1),
+        lambda: cats.search(Search(vectors(1), limit=1)),
     ):
         with pytest.raises(NotFound, match='"cats" was dropped'):
             call()
@@ -185,10 +187,10 @@ def test_a_dropped_collection_says_so(collections: Collections, cats: Collection
 
 def test_an_index_unlike_the_store_is_noticed_and_never_believed(cats: Collection) -> None:
     cats.upsert([Point("a", axis(0)), Point("b", axis(1))])
-    cats._store.delete(cats._number, ["a"])
+    cats.store.delete(cats.number, ["a"])
     assert not cats.agrees()
     with pytest.raises(Unavailable, match="a restart of the service rebuilds it"):
-        cats.search(axis(0)[None], 1)
+        cats.search(Search(axis(0)[None], limit=1))
 
 
 def test_searches_while_a_writer_replaces_everything_are_never_wrong(collections: Collections, vectors: Make) -> None:
@@ -200,7 +202,7 @@ def test_searches_while_a_writer_replaces_everything_are_never_wrong(collections
 
     def searcher() -> None:
         while not stop.is_set():
-            answers = dots.search(np.eye(8, dtype=np.float32), 8)
+            answers = dots.search(Search(np.eye(8, dtype=np.float32), limit=8))
             if [hits[0].id for hits in answers] != list(range(8)) or any(len(hits) != 8 for hits in answers):
                 problems.append(answers)
             if len({hit.text for hits in answers for hit in hits}) != 1:

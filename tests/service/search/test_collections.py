@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from service.errors import Conflict, InvalidInput, NotFound, StoreError, Unavailable
 from service.search.collections import Collections
-from service.search.points import Point
+from service.search.points import Point, Search, Selection
 
 Make: TypeAlias = Callable[..., NDArray[np.float32]]
 Open: TypeAlias = Callable[..., Collections]
@@ -20,7 +20,7 @@ Open: TypeAlias = Callable[..., Collections]
 def test_a_new_collection_says_what_it_is(collections: Collections, fingerprint: str) -> None:
     info = collections.create("pictures", space="grounded", metric="dot", description="of cats").info()
     assert (info.name, info.space, info.metric, info.dimension) == ("pictures", "grounded", "dot", 4)
-    assert (info.fingerprint, info.index, info.description, info.count) == (fingerprint, "flat", "of cats", 0)
+    assert (info.fingerprint, info.index, info.description, info.count) == (fingerprint, "auto", "of cats", 0)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", info.created_at)
 
 
@@ -92,16 +92,16 @@ def test_everything_is_there_after_a_restart(open_data: Open, vectors: Make) -> 
     stored = vectors(50)
     cats = first.create("cats", space="sentence", description="of cats")
     cats.upsert([Point(number, vector, f"cat {number}") for number, vector in enumerate(stored)])
-    cats.delete([0])
+    cats.delete(Selection([0]))
     first.create("empty", space="grounded")
-    before = (first.list(), cats.search(stored[:5], 49), cats.get([7])[0].vector.tolist())
+    before = (first.list(), cats.search(Search(stored[:5], limit=49)), cats.get([7])[0].vector.tolist())
     first.close()
     second = open_data()
     cats = second.get("cats")
-    assert (second.list(), cats.search(stored[:5], 49), cats.get([7])[0].vector.tolist()) == before
+    assert (second.list(), cats.search(Search(stored[:5], limit=49)), cats.get([7])[0].vector.tolist()) == before
     assert second.verify() == []
     cats.upsert([Point("new", stored[0])])
-    assert cats.search(stored[:1], 1)[0][0].id == "new"
+    assert cats.search(Search(stored[:1], limit=1))[0][0].id == "new"
 
 
 def test_a_dropped_collection_stays_away_and_its_name_is_free(open_data: Open, vectors: Make) -> None:
@@ -131,7 +131,10 @@ def test_dropping_while_searches_and_writes_run_ends_them_with_not_found(
     for round_ in range(5):
         cats = collections.create("cats", space="sentence")
         cats.upsert([Point(number, vector) for number, vector in enumerate(vectors(200))])
-        writes = (lambda cats=cats: cats.upsert([Point("a", queries[0])]), lambda cats=cats: cats.search(queries, 50))
+        writes = (
+            lambda cats=cats: cats.upsert([Point("a", queries[0])]),
+            lambda cats=cats: cats.search(Search(queries, limit=50)),
+        )
         threads = [threading.Thread(target=run, args=(call,)) for call in (*writes, writes[1])]
         for thread in threads:
             thread.start()
@@ -147,7 +150,7 @@ def test_verify_names_what_fails(open_data: Open, vectors: Make) -> None:
     cats = collections.create("cats", space="sentence")
     cats.upsert([Point("a", vectors(1)[0])])
     assert collections.verify() == []
-    cats._store.delete(cats._number, ["a"])
+    cats.store.delete(cats.number, ["a"])
     assert collections.verify() == ["index:cats"]
     collections.close()
     assert "readable" in collections.verify()
