@@ -87,6 +87,21 @@ def test_every_bad_body_is_refused_on_every_route(client: httpx.Client, method: 
     assert client.post("/embed", json={"inputs": "fine"}).status_code == 200
 
 
+@pytest.mark.parametrize("kind", ["jsonl", "csv", "text"])
+def test_every_bad_file_is_told_line_by_line_or_refused(client: httpx.Client, kind: str) -> None:
+    client.put("/collections/known", json={})
+    for name, body in BODIES.items():
+        path = f"/collections/known/import?format={kind}"
+        answer = client.post(path, content=body, headers={"content-type": "application/octet-stream"})
+        assert answer.status_code in (200, 422), (name, answer.text)
+        assert CANARY not in answer.text, name
+        assert len(answer.content) < 4096, name
+        told = answer.json()
+        if kind == "jsonl":
+            assert (answer.status_code, told["written"]) == (200, 0), name
+    assert client.post("/embed", json={"inputs": "fine"}).status_code == 200
+
+
 FIELDS: list[tuple[str, dict[str, Any], str]] = [
     ("/embed", {"inputs": "a", "normalize": "true"}, "`normalize` must be true or false, not a string"),
     ("/embed", {"inputs": "a", "normalize": 1}, "`normalize` must be true or false, not an integer"),
