@@ -2,8 +2,11 @@
 
 import typer
 
+from service.commands.collections import collections
+from service.commands.export import export
 from service.commands.index import index
+from service.commands.search import search
 
 app = typer.Typer(help="Fill, read and move the collections of a running service.", no_args_is_help=True)
-for command in (index,):
+for command in (index, search, collections, export):
     app.command()(command)

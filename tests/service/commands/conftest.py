@@ -2,18 +2,22 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
 from mcse import app
+from service.settings import Settings
 from tests.service.commands.proxy import Trouble, proxy
+from tests.service.conftest import StubCheckpoint, StubEncoder, served
 
 Run = Callable[..., Result]
 
@@ -48,6 +52,26 @@ def run() -> Run:
         return result
 
     return call
+
+
+class OtherEncoder(StubEncoder):
+    """Gives every text another vector than the first one does."""
+
+    def encode(self, batch: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        return super().encode([[0, *ids] for ids in batch])
+
+
+@pytest.fixture
+def other_model(tmp_path: Path) -> Iterator[httpx.Client]:
+    """A server whose collection `pets` was written by another model than the one it runs."""
+    settings = Settings(data_dir=tmp_path / "data", threads=1, max_batch_tokens=4096)
+    with served(settings, StubCheckpoint(), StubEncoder()) as client:
+        client.put("/collections/pets", json={"metric": "dot", "index": "flat", "description": "Ours"})
+        points = [{"id": n, "text": f"text {n}", "metadata": {"n": n}} for n in range(300)]
+        for start in range(0, 300, 100):
+            client.put("/collections/pets/points", json={"points": points[start : start + 100]})
+    with served(settings, StubCheckpoint(fingerprint="e" * 64), OtherEncoder()) as client:
+        yield client
 
 
 REPOSITORY = Path(__file__).resolve().parents[3]
