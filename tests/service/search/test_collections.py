@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from service.errors import Conflict, InvalidInput, NotFound, StoreError, Unavailable
+from service.search.collection import StoredCollection as Collection
 from service.search.collections import Collections
 from service.search.points import Point, Search, Selection
 
@@ -87,6 +88,12 @@ def test_get_or_create_gives_the_same_collection(collections: Collections) -> No
         collections.get_or_create("cats", space="sentence", metric="dot")
 
 
+def answers(cats: Collection, queries: NDArray[np.float32]) -> list[object]:
+    """Hits with scores to five digits: sums are added up in another order where points were deleted."""
+    found = cats.search(Search(queries, limit=49))
+    return [[(hit.id, round(hit.score, 5), hit.text) for hit in hits] for hits in found]
+
+
 def test_everything_is_there_after_a_restart(open_data: Open, vectors: Make) -> None:
     first = open_data()
     stored = vectors(50)
@@ -94,11 +101,11 @@ def test_everything_is_there_after_a_restart(open_data: Open, vectors: Make) -> 
     cats.upsert([Point(number, vector, f"cat {number}") for number, vector in enumerate(stored)])
     cats.delete(Selection([0]))
     first.create("empty", space="grounded")
-    before = (first.list(), cats.search(Search(stored[:5], limit=49)), cats.get([7])[0].vector.tolist())
+    before = (first.list(), answers(cats, stored[:5]), cats.get([7])[0].vector.tolist())
     first.close()
     second = open_data()
     cats = second.get("cats")
-    assert (second.list(), cats.search(Search(stored[:5], limit=49)), cats.get([7])[0].vector.tolist()) == before
+    assert (second.list(), answers(cats, stored[:5]), cats.get([7])[0].vector.tolist()) == before
     assert second.verify() == []
     cats.upsert([Point("new", stored[0])])
     assert cats.search(Search(stored[:1], limit=1))[0][0].id == "new"
