@@ -242,10 +242,10 @@ class Store:
                 writing.drop(connection, replacing)
             number = writing.create(connection, replace(info, name=name))
             for chunk in batched(rows):
-                writing.insert(connection, number, chunk)
+                writing.insert_foreign(connection, number, chunk)
+                catalog.require_room(connection, max_points)
             for alias in aliases:
                 catalog.set_alias(connection, alias, number)
-            catalog.require_room(connection, max_points)
         return number
 
     def _made(self, connection: apsw.Connection, number: int) -> Made:

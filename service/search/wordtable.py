@@ -113,7 +113,7 @@ def reader_of_words(connection: apsw.Connection) -> Callable[[str], list[Word]]:
     tokenizer: Any = connection.fts5_tokenizer(name, arguments)
 
     def words(text: str) -> list[Word]:
-        encoded = text.encode()
+        encoded = text.encode(errors="replace")  # half a surrogate pair is no part of a word
         found = tokenizer(encoded, apsw.FTS5_TOKENIZE_QUERY, None, include_colocated=False)
         return [Word(encoded[start:end].decode(), folded) for start, end, folded in found]
 

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from service.errors import Conflict
+from service.errors import Conflict, InvalidInput
 from service.search import catalog, derived
 from service.search.derived import Removed
 from service.search.points import CollectionInfo, Metadata, OnConflict
@@ -66,6 +66,14 @@ def insert(connection: apsw.Connection, number: int, points: Sequence[NewRow]) -
     numbers = range(first, first + len(points))
     insert_as(connection, number, numbers, points)
     return np.arange(first, first + len(points), dtype=np.int64)
+
+
+def insert_foreign(connection: apsw.Connection, number: int, points: Sequence[NewRow]) -> None:
+    """Write `points` that somebody else chose; raises InvalidInput if an id is there already."""
+    try:
+        insert(connection, number, points)
+    except apsw.ConstraintError:
+        raise InvalidInput("Two points of the snapshot have the same id; expected each id once.") from None
 
 
 def insert_as(connection: apsw.Connection, number: int, numbers: Sequence[int], points: Sequence[NewRow]) -> None:

@@ -64,7 +64,14 @@ def test_a_point_comes_back_as_it_went_in(point_id: PointId, text: str | None, m
 
 def test_every_field_is_under_the_digest() -> None:
     row = as_read(Point("1", VECTOR, "text", {"a": 1}))
-    changes = {2: ["integer"], 3: [b"2"], 4: [b"Text", None], 5: [b"\0" * 16], 6: [None, b"{}"], 7: [b"", None, "text"]}
+    changes: dict[int, list[Any]] = {
+        2: ["integer"],
+        3: [b"2", None],
+        4: [b"Text", None],
+        5: [b"\0" * 16, None],
+        6: [None, b"{}"],
+        7: [b"", None, "text"],
+    }
     for place, others in changes.items():
         for other in others:
             changed: Any = (*row[:place], other, *row[place + 1 :])
