@@ -110,13 +110,12 @@ def blocks(connection: apsw.Connection, number: int, after: int) -> Iterator[Blo
 def require_counts(connection: apsw.Connection) -> None:
     """Raise Unavailable unless every collection has as many points as it says, and every point a collection."""
     found: list[Any] = connection.execute("SELECT collection, count(*) FROM points GROUP BY collection").fetchall()
-    counts = dict(found)
-    for number, info in catalog.collections(connection).items():
-        require_count(info, counts.pop(number, 0))
-    if counts:
-        number = min(counts)
+    counts, infos = dict(found), catalog.collections(connection)
+    for number in counts.keys() - infos.keys():
         row = connection.execute("SELECT min(row) FROM points WHERE collection = ?", (number,)).get
         raise Unavailable(f"row {row} is damaged")
+    for number, info in infos.items():
+        require_count(info, counts.get(number, 0))
 
 
 def require_count(info: CollectionInfo, found: int) -> None:

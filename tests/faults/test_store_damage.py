@@ -18,12 +18,23 @@ import pytest
 from service.errors import StoreError
 from service.search.collections import Collections
 from service.search.database import FILE
-from service.search.points import Point
+from service.search.filters.model import Filter, MatchAny, MatchText, Range
+from service.search.points import Point, Search
 
 SEED = int(os.environ.get("TEST_SEED", "1"))
 MUTATIONS = int(os.environ.get("TEST_MUTATIONS", "60"))
 PAGE = 4096
 POINTS = 60
+
+SEARCHES = (
+    Search(queries=np.eye(64, dtype=np.float32)[:4], limit=20),
+    Search(words=("cats", "number 17", "dozen 3"), mode="lexical", limit=POINTS),
+    Search(
+        queries=np.eye(64, dtype=np.float32)[:1],
+        limit=POINTS,
+        filter=Filter(should=(Range("n", lt=5), MatchAny("tags", ("t3",)), MatchText("tags", ("x1",)))),
+    ),
+)
 
 State: TypeAlias = list[object]
 Damage: TypeAlias = Callable[[bytearray, random.Random], None]
@@ -39,10 +50,11 @@ def everything(collections: Collections) -> State:
     for info in collections.list():
         collection = collections.get(info.name)
         points = collection.get(range(POINTS))
-        queries = np.eye(64, dtype=np.float32)[:4]
         state += [info, [(point.id, point.vector.tobytes(), point.text, point.metadata) for point in points]]
-        state.append(collection.search(queries, 20))
-    return state
+        for search in SEARCHES:
+            hits = collection.search(search)
+            state.append([(hit.id, hit.score, hit.text, hit.metadata) for one in hits for hit in one])
+    return [*state, collections.aliases()]
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +71,20 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[State]]:
         states.append(everything(collections))
         for start in range(0, POINTS, 10):
             vectors = rng.standard_normal((10, 64), dtype=np.float32)
-            cats.upsert([Point(start + i, vectors[i], f"cat number {start + i}", {"n": i}) for i in range(10)])
+            cats.upsert(
+                [
+                    Point(
+                        start + i,
+                        vectors[i],
+                        f"cat number {start + i} of dozen {i // 12}",
+                        {"n": i, "tags": [f"t{i % 7}", f"x{i % 3} y"]},
+                    )
+                    for i in range(10)
+                ]
+            )
             states.append(everything(collections))
+        collections.set_alias("felines", "cats")
+        states.append(everything(collections))
         shutil.copytree(live, copy)
     return copy, states
 
@@ -98,7 +122,12 @@ def state_or_refusal(data_dir: Path) -> State | None:
     return None
 
 
-@pytest.mark.parametrize("damage", [flip_bit, zero_page, truncate])
+def swap_pages(content: bytearray, draw: random.Random) -> None:
+    first, second = (slice(page * PAGE, (page + 1) * PAGE) for page in draw.sample(range(len(content) // PAGE), 2))
+    content[first], content[second] = content[second], content[first]
+
+
+@pytest.mark.parametrize("damage", [flip_bit, zero_page, truncate, swap_pages])
 def test_a_damaged_file_is_refused_or_harmless(closed: tuple[Path, State], damage: Damage) -> None:
     data_dir, before = closed
     content = (data_dir / FILE).read_bytes()
@@ -138,14 +167,17 @@ def test_the_undamaged_copies_are_whole(whole: tuple[Path, list[State]], closed:
     assert state_or_refusal(closed[0]) == whole[1][-1]
 
 
-def test_one_bit_of_one_vector_is_named(closed: tuple[Path, State]) -> None:
+def test_one_bit_is_enough_wherever_it_is(closed: tuple[Path, State]) -> None:
+    """Also where nothing is kept: a disk that changes it there will change something else next."""
     data_dir, _ = closed
-    content = bytearray((data_dir / FILE).read_bytes())
-    place = content.index(b"cat number 17") + 40  # the vector comes after the text
-    content[place] ^= 1
-    (data_dir / FILE).write_bytes(content)
-    with pytest.raises(StoreError, match=r"store.sqlite3 cannot be used \(row 18 is damaged\): check"):
-        open_data(data_dir)
+    content = (data_dir / FILE).read_bytes()
+    draw = random.Random(SEED)
+    places = [content.index(b"cat number 17") + 60, *(draw.randrange(len(content)) for _ in range(MUTATIONS))]
+    for place in places:
+        changed = bytearray(content)
+        changed[place] ^= 1
+        (data_dir / FILE).write_bytes(changed)
+        assert state_or_refusal(data_dir) is None, place
 
 
 @pytest.mark.parametrize(
@@ -179,6 +211,7 @@ def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Pat
         ("DELETE FROM collections", "row 1 is damaged"),
         ("UPDATE collections SET metric = 'dot'", "collection number 1 is damaged"),
         ("UPDATE collections SET description = NULL", "collection number 1 is damaged"),
+        ("UPDATE collections SET kind = 'ivf'", "collection number 1 is damaged"),
     ],
 )
 def test_a_change_behind_our_back_is_refused(closed: tuple[Path, State], change: str, reason: str) -> None:
@@ -188,3 +221,24 @@ def test_a_change_behind_our_back_is_refused(closed: tuple[Path, State], change:
     with pytest.raises(StoreError) as refusal:
         open_data(data_dir)
     assert reason in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM fields WHERE row % 2",
+        "DELETE FROM fields",
+        "INSERT INTO fields SELECT collection, path, kind, value, 1000 FROM fields WHERE row = 1",
+        "DELETE FROM words_1 WHERE rowid = 18",
+        "DELETE FROM words_1",
+        "INSERT INTO words_1 (rowid, text) VALUES (1000, 'cat number 17')",
+        "UPDATE collections SET texts = 0, entries = 0",
+    ],
+)
+def test_what_is_derived_from_the_points_is_made_anew_when_it_is_out_of_step(
+    closed: tuple[Path, State], change: str
+) -> None:
+    data_dir, before = closed
+    with closing(apsw.Connection(str(data_dir / FILE))) as other:
+        other.execute(change)
+    assert state_or_refusal(data_dir) == before

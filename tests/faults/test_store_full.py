@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 from service.errors import StorageFull
 from service.search.collections import Collections
-from service.search.points import Point
+from service.search.points import Point, Search
 
 def open_data():
     return Collections.open(Path(sys.argv[1]), fingerprint="f", dimensions={"s": 64}, max_points=10**6)
 
 def batch(number):
-    return [Point(f"{number}-{i}", np.full(64, number + 1, np.float32), "text") for i in range(8)]
+    vector = np.full(64, number + 1, np.float32)
+    return [Point(f"{number}-{i}", vector, f"text {number}", {"number": number}) for i in range(8)]
 
 collections = open_data()
 kept = collections.create("kept", space="s", metric="dot")
@@ -35,7 +36,7 @@ try:
 except StorageFull as full:
     answer["message"] = full.message
 answer["acknowledged"] = acknowledged
-answer["found"] = len(kept.search(np.ones((1, 64), np.float32), 10**6)[0])
+answer["found"] = len(kept.search(Search(queries=np.ones((1, 64), np.float32), limit=10**6))[0])
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # not even the smallest write fits any more
 answer["failing"] = collections.verify()
 resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
