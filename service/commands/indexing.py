@@ -167,6 +167,7 @@ def index_files(
             return done
         with state.kept(lambda: asdict(done)):
             run.run(state, log, update)
+        state.remove()
         return done
 
 

@@ -58,7 +58,7 @@ class State:
 
     @contextmanager
     def kept(self, progress: Callable[[], dict[str, Any]]) -> Iterator[None]:
-        """While a run goes on: a file from the start, with the last word where it breaks off; none once it is done.
+        """While a run goes on: a file from the start, with the last word where it breaks off.
 
         A CommandError is raised again with the advice to go on.
         """
@@ -71,4 +71,7 @@ class State:
         except BaseException:  # Ctrl-C too: the caller is told
             self.save_now(progress())
             raise
+
+    def remove(self) -> None:
+        """The run is complete."""
         self.path.unlink(missing_ok=True)

@@ -62,14 +62,22 @@ class OtherEncoder(StubEncoder):
 
 
 @pytest.fixture
-def other_model(tmp_path: Path) -> Iterator[httpx.Client]:
+def two_without_text() -> None:
+    """Asks `other_model` for two more points."""
+
+
+@pytest.fixture
+def other_model(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
     """A server whose collection `pets` was written by another model than the one it runs."""
-    settings = Settings(data_dir=tmp_path / "data", threads=1, max_batch_tokens=4096)
+    settings = Settings(data_dir=tmp_path / "data", threads=1, max_batch_tokens=4096, max_hits=120)
     with served(settings, StubCheckpoint(), StubEncoder()) as client:
         client.put("/collections/pets", json={"metric": "dot", "index": "flat", "description": "Ours"})
         points = [{"id": n, "text": f"text {n}", "metadata": {"n": n}} for n in range(300)]
         for start in range(0, 300, 100):
             client.put("/collections/pets/points", json={"points": points[start : start + 100]})
+        if "two_without_text" in request.fixturenames:
+            bare = [{"id": point_id, "vector": [1.0] * 16} for point_id in ("bare", 900)]
+            client.put("/collections/pets/points", json={"points": bare})
     with served(settings, StubCheckpoint(fingerprint="e" * 64), OtherEncoder()) as client:
         yield client
 
