@@ -4,20 +4,18 @@ import math
 from collections.abc import Sequence
 
 from service.errors import InvalidInput
-from service.search import vectors
 from service.search.points import PointId, Search
 
 
-def check_search(search: Search, dimension: int) -> None:
-    """Raise InvalidInput for numbers that cannot be meant, and for queries that the mode lacks."""
+def check_search(search: Search) -> None:
+    """Raise InvalidInput for numbers that cannot be meant, and for queries that the mode lacks; the vectors
+    themselves are checked where they are made ready."""
     for name, value, least in (("limit", search.limit, 1), ("offset", search.offset, 0)):
         if value < least:
             raise InvalidInput(f"{name} is {value}; expected {least} or more.")
     if search.score_threshold is not None and not math.isfinite(search.score_threshold):
         raise InvalidInput("score_threshold is not a finite number.")
-    if search.queries is not None:
-        vectors.require(search.queries, dimension, "queries")
-    elif search.mode != "lexical":
+    if search.queries is None and search.mode != "lexical":
         raise InvalidInput(f"A search of mode {search.mode} needs vectors; only `lexical` does without.")
     if search.words is None and search.mode != "dense":
         raise InvalidInput(f"A search of mode {search.mode} needs words; send a text as `query`.")

@@ -39,12 +39,6 @@ from service.search.source import StoreSource
 from service.search.store import Store, Written
 from service.search.view import places_of, places_of_rows
 
-COSINE = "cosine"
-"""Vectors are made unit length when they are stored and when they are searched for."""
-DOT = "dot"
-"""Vectors are taken as they are."""
-METRICS = (COSINE, DOT)
-
 OPTIMISTIC_TRIES = 3  # searches beside the writer, before one that makes it wait
 FILTER_CACHE_BYTES = 32 * 1024**2
 SHORT = 12  # characters of a fingerprint that are shown
@@ -98,7 +92,9 @@ class StoredCollection:
         now = self.contents
         if measure:
             sample = self.store.points_by_row(self.number, sample_rows(now)).values()
-            queries = np.array([point.vector for point in sample], np.float32).reshape(len(sample), self.static_info.dimension)
+            queries = np.array([point.vector for point in sample], np.float32).reshape(
+                len(sample), self.static_info.dimension
+            )
             self._recall = measured_recall(queries, self.search)
         return IndexReport(
             kind=now.index.kind,
@@ -124,7 +120,7 @@ class StoredCollection:
             return Upserted((), 0, 0)
         refuse_repeats([point.id for point in points])
         stacked = vectors.stack([point.vector for point in points], self.static_info.dimension, "points")
-        stacked = self._scaled(stacked, "points")
+        stacked = vectors.scaled(stacked, self.static_info.dimension, self.static_info.metric, "points")
         packed = rows.pack(points, stacked, self.static_info.fingerprint)
         with self._writing():
             written = self.store.upsert(self.number, packed, self._max_points, on_conflict)
@@ -184,18 +180,18 @@ class StoredCollection:
         """See Collection."""
         self.require_model()
         self._require_here()
-        check_search(search, self.static_info.dimension)
-        if search.queries is not None:
-            search = replace(search, queries=self._scaled(search.queries, "queries"))
+        check_search(search)
+        info, given = self.static_info, search.queries
+        queries = self._no_vectors() if given is None else vectors.scaled(given, info.dimension, info.metric, "queries")
         for _ in range(OPTIMISTIC_TRIES):
             try:
-                return self._searcher.hits(search, self.contents)
+                return self._searcher.hits(search, queries, self.contents)
             except OutOfDate:
                 continue
         with self.lock:
             self._require_here()
             try:
-                return self._searcher.hits(search, self.contents)
+                return self._searcher.hits(search, queries, self.contents)
             except OutOfDate:
                 raise Unavailable("The index disagrees with the store; a restart of the service rebuilds it.") from None
 
@@ -300,9 +296,6 @@ class StoredCollection:
 
     def _no_vectors(self) -> NDArray[np.float32]:
         return np.empty((0, self.static_info.dimension), np.float32)
-
-    def _scaled(self, given: NDArray[np.float32], what: str) -> NDArray[np.float32]:
-        return vectors.unit(given, what) if self.static_info.metric == COSINE else given
 
     def _require_here(self) -> None:
         if self.dropped:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from service.errors import Conflict, InvalidInput, NotFound, Unavailable
-from service.search.collection import METRICS, StoredCollection
+from service.search.collection import StoredCollection
 from service.search.database import refusing_damage
 from service.search.opening import fill, index_path
 from service.search.points import CollectionInfo, IndexKind, Metric, Storage
@@ -18,6 +18,7 @@ from service.search.rows import utf8
 from service.search.snapshots import Snapshots
 from service.search.store import Store
 from service.search.tending import Caretaker
+from service.search.vectors import METRICS
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 

@@ -21,7 +21,7 @@ class Contents(NamedTuple):
 
     view: View
     ids: IdColumn
-    index: VectorIndex
+    index: VectorIndex  # type: ignore[assignment]  # a tuple has a method of that name, which nobody calls
 
     @property
     def memory_bytes(self) -> int:

@@ -37,11 +37,14 @@ class IdColumn:
     def at(self, place: int) -> PointId:
         """The id of a place."""
         start = int(self._ends[place - 1]) if place else 0
-        raw = bytes(self._bytes[start : int(self._ends[place])])
-        if raw[:1] == _TEXT:
-            return raw[1:].decode()
-        number: int = _INTEGER.unpack(raw[1:])[0]
-        return number
+        return _unpacked(self._bytes[start : int(self._ends[place])])
+
+    def many(self, places: NDArray[np.int64]) -> list[PointId]:
+        """The ids of some places, in their order."""
+        ends = self._ends[places].tolist()
+        starts = np.where(places > 0, self._ends[places - 1], 0).tolist()
+        whole = self._bytes
+        return [_unpacked(whole[start:end]) for start, end in zip(starts, ends, strict=True)]
 
     def memory_bytes(self) -> int:
         """Memory of the column."""
@@ -62,3 +65,10 @@ class IdColumn:
         column._bytes = bytearray(file.read(int(ends[-1]) if count else 0))
         column._count = count
         return column
+
+
+def _unpacked(raw: bytearray) -> PointId:
+    if raw[0] == _TEXT[0]:
+        return raw[1:].decode()
+    number: int = _INTEGER.unpack_from(raw, 1)[0]
+    return number

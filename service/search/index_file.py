@@ -1,7 +1,7 @@
 """Indexes kept on disk between two runs: a cache that is believed only when everything about it is right.
 
-FAISS and our kernel load a damaged file without a word and answer wrongly. So a file ends with the SHA-256 of all before
-it, which is checked first; and it names the store, the collection and the state that the store has noted down for it.
+FAISS and our kernel load a damaged file without a word and answer wrongly. So a file ends with the SHA-256 of all that
+comes before, which is checked first, and it has a token that the store has noted down for the collection.
 """
 
 import hashlib

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.errors import Unavailable
 from service.search import contents, index_file
@@ -55,5 +56,5 @@ def _brought_up_to_date(collection: StoredCollection, kept: Contents) -> Content
     return known
 
 
-def _nothing() -> np.ndarray:  # type: ignore[type-arg]
+def _nothing() -> NDArray[np.int64]:
     return np.empty(0, np.int64)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.search.contents import Contents
 from service.search.indexes.base import Vectors
@@ -13,11 +14,12 @@ SAMPLE = 64
 K = 10
 
 
-def sample_rows(contents: Contents) -> np.ndarray:  # type: ignore[type-arg]
+def sample_rows(contents: Contents) -> NDArray[np.int64]:
     """Row numbers of SAMPLE points, or of all where there are fewer."""
     places = places_of(contents.view.live)
     chosen = np.random.default_rng(0).choice(places, min(SAMPLE, len(places)), replace=False)
-    return contents.view.rows[np.sort(chosen)]
+    rows: NDArray[np.int64] = contents.view.rows[np.sort(chosen)]
+    return rows
 
 
 def measured_recall(queries: Vectors, search: Callable[[Search], list[list[Hit]]]) -> float | None:

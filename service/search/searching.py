@@ -37,22 +37,24 @@ class Searcher:
         self._number = number
         self._filters = filters
 
-    def hits(self, search: Search, contents: Contents) -> list[list[Hit]]:
-        """For each query its hits, best first. The search has been checked, and its queries are scaled."""
+    def hits(self, search: Search, queries: Vectors, contents: Contents) -> list[list[Hit]]:
+        """For each of `queries` (q, dimension), checked and scaled, its hits, best first."""
         allowed = self.allowed(search, contents)
         wanted = search.offset + search.limit
-        found = self._found(search, contents, allowed, wanted)
+        found = self._found(search, queries, contents, allowed, wanted)
         lowest = -math.inf if search.score_threshold is None else search.score_threshold
         cut = [[hit for hit in hits if hit.score >= lowest][search.offset : wanted] for hits in found]
         return self._told(search, contents, cut)
 
-    def _found(self, search: Search, contents: Contents, allowed: Bits | None, wanted: int) -> list[list[Fused]]:
+    def _found(
+        self, search: Search, queries: Vectors, contents: Contents, allowed: Bits | None, wanted: int
+    ) -> list[list[Fused]]:
         if search.mode == "dense":
-            return [[Fused(*hit) for hit in hits] for hits in self._dense(search, contents, allowed, wanted)]
+            return [[Fused(*hit) for hit in hits] for hits in self._dense(search, queries, contents, allowed, wanted)]
         if search.mode == "lexical":
             return [[Fused(*hit) for hit in hits] for hits in self._lexical(search, contents, allowed, wanted)]
         depth = max(FUSED_DEPTH, 2 * wanted)
-        dense = self._dense(search, contents, allowed, depth)
+        dense = self._dense(search, queries, contents, allowed, depth)
         lexical = self._lexical(search, contents, allowed, depth)
         return [reciprocal_rank_fusion(*pair) for pair in zip(dense, lexical, strict=True)]
 
@@ -69,9 +71,10 @@ class Searcher:
             return None if contents.all_live else contents.view.live
         return bits & contents.view.live
 
-    def _dense(self, search: Search, contents: Contents, allowed: Bits | None, wanted: int) -> list[list[Scored]]:
-        queries = search.queries
-        if queries is None or not len(queries):
+    def _dense(
+        self, search: Search, queries: Vectors, contents: Contents, allowed: Bits | None, wanted: int
+    ) -> list[list[Scored]]:
+        if not len(queries):
             return []
         index, count = contents.index, contents.view.count
         asked = wanted if index.exact_scores else SPARE * wanted + SPARE_MORE
@@ -107,24 +110,29 @@ class Searcher:
             inside = (places < contents.view.count) & np.isin(rows, contents.view.rows[: contents.view.count])
             bits = contents.view.live if allowed is None else allowed
             places = np.where(inside, places, 0)
-            return inside & (bits[places >> 3] >> (places & 7) & 1).astype(np.bool_)
+            passing: NDArray[np.bool_] = inside & (bits[places >> 3] >> (places & 7) & 1).astype(np.bool_)
+            return passing
 
         return [self._store.lexical(self._number, words, wanted, passes) for words in search.words or ()]
 
     def _told(self, search: Search, contents: Contents, found: Sequence[Sequence[Fused]]) -> list[list[Hit]]:
         """With ids, and what was asked for of the store."""
-        rows = np.unique(np.array([hit.row for hits in found for hit in hits], np.int64))
         if not search.with_text and not search.with_metadata and not search.with_vector:
-            known = contents.view.rows[: contents.view.count]
-            ids = dict(zip(rows.tolist(), map(contents.ids.at, np.searchsorted(known, rows).tolist()), strict=True))
-            return [
-                [Hit(ids[hit.row], hit.score, dense_score=hit.dense, lexical_score=hit.lexical) for hit in hits]
-                for hits in found
-            ]
+            return [_with_ids(hits, contents) for hits in found]
+        rows = np.unique(np.array([hit.row for hits in found for hit in hits], np.int64))
         points = self._store.points_by_row(self._number, rows)
         if len(points) < len(rows):
             raise OutOfDate
         return [[_hit(hit, points[hit.row], search) for hit in hits] for hits in found]
+
+
+def _with_ids(found: Sequence[Fused], contents: Contents) -> list[Hit]:
+    rows = [hit.row for hit in found]
+    ids = contents.ids.many(np.searchsorted(contents.view.rows[: contents.view.count], rows))
+    return [
+        Hit(point_id, hit.score, None, None, None, hit.dense, hit.lexical)
+        for point_id, hit in zip(ids, found, strict=True)
+    ]
 
 
 def _hit(found: Fused, point: StoredPoint, search: Search) -> Hit:

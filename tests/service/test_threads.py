@@ -19,7 +19,7 @@ from service.threads import blas_threads, limit_threads, openmp_threads, tokeniz
 limit_threads(int(sys.argv[1]))
 loaded = sorted({"numpy", "torch", "faiss", "tokenizers"} & set(sys.modules))
 import torch
-from service.search.index import search_threads
+from service.search.indexes.threads import search_threads
 told = {"loaded": loaded, "openmp": openmp_threads(), "blas": blas_threads(), "faiss": search_threads()}
 print(json.dumps({**told, "tokenizers": tokenizer_threads()}))
 """

@@ -1,7 +1,6 @@
 """Compile the kernel of the graph index: `python -m service.search.graph.build`.
 
-As the encoder's kernels, it is compiled once, when mcse is installed, by the compiler in the package `ziglang`. Where it
-was not built, collections are searched with FAISS alone.
+Where it was not built, collections are searched with FAISS alone.
 """
 
 import hashlib

@@ -1,6 +1,7 @@
 """What every kind of index does: keep vectors by place, and find the places of those nearest to a query.
 
-An index is a cache in memory; the store is the truth. It knows no ids, rows or deletes: who asks says which places count.
+An index is a cache in memory; the store is the truth. It knows no ids, rows or deletes: whoever asks says which places
+count.
 """
 
 from typing import BinaryIO, NamedTuple, Protocol
@@ -56,7 +57,7 @@ class VectorIndex(Protocol):
         """Places that `tend` has still to work on; searches look at all of them meanwhile."""
 
     def tend(self, threads: int, count: int) -> None:
-        """Do some of the work on the first `count` places that was put off; beside the searches, one thread at a time."""
+        """Do some of the work on the first `count` places that was put off; one thread at a time, beside searches."""
 
     def save(self, file: BinaryIO, count: int) -> None:
         """Write what is needed to have the first `count` places again; not while another thread calls `tend`.

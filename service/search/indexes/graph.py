@@ -6,9 +6,10 @@ Searches take no lock. New vectors are found at once, by a look at each; the gra
 import ctypes
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.search.graph.library import Ask, State, is_built, library
 from service.search.indexes.base import Found, Vectors
@@ -148,7 +149,7 @@ class GraphIndex:
             file.write(bytes(state))
             for part in range(len(PARTS)):
                 for block in range(self._blocks(part, state)):
-                    file.write(memoryview(self._block(part, block, np.uint8)))
+                    file.write(self._block(part, block, np.uint8).data)
 
     @classmethod
     def load(cls, file: BinaryIO, width: int, *, keep_vectors: bool) -> Self:
@@ -160,7 +161,7 @@ class GraphIndex:
         index._count = state.count
         for part in range(len(PARTS)):
             for block in range(index._blocks(part, state)):
-                into = memoryview(index._block(part, block, np.uint8))
+                into = index._block(part, block, np.uint8).data
                 if file.readinto(into) != len(into):  # type: ignore[attr-defined]
                     raise EOFError("the file of the index ends too early")
         return index
@@ -176,7 +177,7 @@ class GraphIndex:
         places = state.upper_used if PARTS[part] == "upper" else state.count
         return -(-int(places) // BLOCK)
 
-    def _block(self, part: int, block: int, dtype: type[np.generic]) -> np.ndarray:  # type: ignore[type-arg]
+    def _block(self, part: int, block: int, dtype: type[np.generic]) -> NDArray[Any]:
         size = ctypes.c_int64()
         at = self._kernel.index_block(self._index, part, block, ctypes.byref(size))
         raw = np.ctypeslib.as_array((ctypes.c_uint8 * size.value).from_address(at))

@@ -1,11 +1,11 @@
-"""The approximate kind `ivf`, on FAISS: vectors in lists by the nearest of some centroids; a search looks at some lists.
+"""The approximate kind `ivf`, on FAISS: vectors in lists by their nearest centroid, of which a search looks at some.
 
 Smaller and quicker to build than a graph, and slower to search at the same recall. The centroids are made from the
 vectors that are there when the index is built.
 """
 
 import math
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import faiss
 import numpy as np
@@ -97,13 +97,13 @@ class IvfIndex:
     @classmethod
     def load(cls, file: BinaryIO, *, keep_vectors: bool) -> Self:
         """What `save` wrote, whose digest the caller has checked."""
-        lists = faiss.deserialize_index(np.frombuffer(file.read(), np.uint8))
+        lists: Any = faiss.deserialize_index(np.frombuffer(file.read(), np.uint8))
         return cls(lists, keep_vectors=keep_vectors)
 
     def _search(self, queries: Vectors, wanted: int, count: int, allowed: Bits | None, probes: int) -> Found:
         bits = allowed if allowed is not None else first_places(count)
         selector = faiss.IDSelectorBitmap(len(bits) * 8, faiss.swig_ptr(bits))
-        parameters = faiss.SearchParametersIVF(sel=selector, nprobe=probes)
+        parameters = faiss.IVFSearchParameters(sel=selector, nprobe=probes)  # type: ignore[call-arg]
         with self._access.reading():
             search_threads()
             scores, places = self._faiss.search(np.ascontiguousarray(queries), max(1, wanted), params=parameters)
@@ -116,18 +116,19 @@ def lists_for(count: int) -> int:
     return max(16, min(MOST_LISTS, int(4 * math.sqrt(count))))
 
 
-def _train(sample: Vectors, count: int, keep_vectors: bool) -> faiss.IndexIVF:
+def _train(sample: Vectors, count: int, keep_vectors: bool) -> Any:
     width = sample.shape[1]
     lists = min(lists_for(count), max(1, len(sample) // 40))  # FAISS warns below 39 vectors per centroid
-    coarse = faiss.IndexFlatIP(width)
+    coarse: Any = faiss.IndexFlatIP(width)
+    shape = coarse, width, lists
     if keep_vectors:
-        index = faiss.IndexIVFFlat(coarse, width, lists, faiss.METRIC_INNER_PRODUCT)
+        index: Any = faiss.IndexIVFFlat(*shape, faiss.METRIC_INNER_PRODUCT)
     else:
-        bytes_ = faiss.ScalarQuantizer.QT_8bit
-        index = faiss.IndexIVFScalarQuantizer(coarse, width, lists, bytes_, faiss.METRIC_INNER_PRODUCT, False)
+        byte = faiss.ScalarQuantizer.QT_8bit
+        index = faiss.IndexIVFScalarQuantizer(*shape, byte, faiss.METRIC_INNER_PRODUCT, False)
     index.own_fields = True
-    coarse.this.disown()
-    index.set_direct_map_type(faiss.DirectMap.Array)
+    coarse.this.disown()  # it is the index's now
+    index.make_direct_map()
     search_threads()
     index.train(sample[: lists * TRAIN_PER_LIST])
     return index

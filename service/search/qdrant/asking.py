@@ -67,9 +67,10 @@ class Plan:
 
 def planned(search: Search, facts: Facts) -> Plan:
     """Check a search; raises InvalidInput."""
-    check_search(search, facts.dimension)
-    if search.queries is not None and facts.metric == "cosine":
-        search = replace(search, queries=vectors.unit(search.queries, "queries"))
+    check_search(search)
+    if search.queries is not None:
+        queries = vectors.scaled(search.queries, facts.dimension, facts.metric, "queries")
+        search = replace(search, queries=queries)
     return Plan(search, of_search(search.filter, search.exclude), _params(search, facts))
 
 

@@ -88,8 +88,7 @@ class QdrantCollection:
             return Upserted((), 0, 0)
         refuse_repeats([point.id for point in points])
         stacked = vectors.stack([point.vector for point in points], self._facts.dimension, "points")
-        if self._facts.metric == "cosine":
-            stacked = vectors.unit(stacked, "points")
+        stacked = vectors.scaled(stacked, self._facts.dimension, self._facts.metric, "points")
         return writing.upsert(self._place, points, stacked, on_conflict, self._max_points)
 
     def delete(self, selection: Selection) -> int:

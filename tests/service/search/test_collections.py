@@ -47,7 +47,7 @@ def test_unknown_choices_are_refused_with_the_known_ones(collections: Collection
     with pytest.raises(InvalidInput, match="no such space; expected one of: sentence, grounded"):
         collections.create("a", space="secret")
     with pytest.raises(InvalidInput, match="no such metric; expected one of: cosine, dot"):
-        collections.create("a", space="sentence", metric="secret")
+        collections.create("a", space="sentence", metric="secret")  # type: ignore[arg-type]
     with pytest.raises(InvalidInput, match="The description has half a surrogate"):
         collections.create("a", space="sentence", description="\ud800")
     assert collections.list() == []

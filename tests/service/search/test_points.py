@@ -21,5 +21,5 @@ def test_text_and_metadata_of_a_point_are_optional() -> None:
 
 def test_equal_answers_are_equal() -> None:
     assert Upserted(("a",), 1, 0) == Upserted(("a",), 1, 0)
-    info = CollectionInfo("cats", "sentence", "dot", 2, "f", "flat", None, "2026-01-01T00:00:00Z", 0)
+    info = CollectionInfo("cats", "sentence", "dot", 2, "f", "flat", "float32", None, "2026-01-01T00:00:00Z", 0)
     assert dataclasses.replace(info, count=3).count == 3

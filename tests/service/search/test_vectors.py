@@ -21,9 +21,10 @@ GOOD = np.ones(3, np.float32)
     ],
     ids=["narrow", "two axes", "float64", "nan", "infinite", "too long"],
 )
-def test_a_wrong_vector_is_refused_with_its_position(wrong: np.ndarray, reason: str) -> None:
+@pytest.mark.parametrize("metric", vectors.METRICS)
+def test_a_wrong_vector_is_refused_with_its_position(wrong: np.ndarray, reason: str, metric: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
-        vectors.stack([GOOD, wrong], 3, "points")
+        vectors.scaled(vectors.stack([GOOD, wrong], 3, "points"), 3, metric, "points")
     assert refusal.value.message.startswith("points[1]: the vector ")
     assert reason in refusal.value.message
 
@@ -43,11 +44,11 @@ def test_stacking_copies() -> None:
 
 @pytest.mark.parametrize("scale", [1e-40, 1e-20, 1.0, 1e17])
 def test_unit_vectors_have_length_one_at_every_scale(scale: float) -> None:
-    made = vectors.unit(np.array([[3, 4, 0]], np.float32) * np.float32(scale), "points")
+    made = vectors.unit(np.array([[3, 4, 0]], np.float32) * np.float32(scale), 3, "points")
     assert made.dtype == np.float32
     np.testing.assert_allclose(made, [[0.6, 0.8, 0]], rtol=1e-4)
 
 
 def test_zeros_have_no_direction() -> None:
     with pytest.raises(InvalidInput, match=r"points\[1\]: the vector is all zeros"):
-        vectors.unit(np.array([[1, 0], [0, 0]], np.float32), "points")
+        vectors.unit(np.array([[1, 0], [0, 0]], np.float32), 2, "points")

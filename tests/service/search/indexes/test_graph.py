@@ -155,7 +155,7 @@ def test_the_same_vectors_give_the_same_graph(stored: Vectors) -> None:
     found = [
         one.nearest(stored[3_000:3_200], 10, count=3_000, allowed=None, breadth=12).places for one in (first, second)
     ]
-    np.testing.assert_array_equal(*found)
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 def test_searches_beside_growth_are_never_wrong(stored: Vectors) -> None:
