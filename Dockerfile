@@ -34,7 +34,8 @@ RUN python -m pip uninstall --yes pip \
 COPY LICENSE ./
 COPY models models
 COPY service service
-RUN if [ "$(uname -m)" = x86_64 ]; then PYTHONPATH=/opt/compiler python -m models.runtime.native.build; fi \
+RUN if [ "$(uname -m)" = x86_64 ]; then export PYTHONPATH=/opt/compiler; \
+        python -m models.runtime.native.build && python -m service.search.graph.build; fi \
     && chmod -R u=rwX,go=rX /app && python -m compileall -q models service
 
 # A damaged or missing checkpoint, or a part that is missing here, shall end the build and not the first start.

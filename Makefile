@@ -4,7 +4,7 @@
 #   make test     install, check the code, run the tests
 #   make check    lint, types and import directions alone
 #   make lock     resolve the versions again
-#   make kernels  compile the encoder's kernels (done by serve and test where they help)
+#   make kernels  compile the kernels of encoder and search (done by serve and test where they help)
 #   make image    build the container image
 #   make dev      install what training and tests need
 #   make tiny     train on drawn shapes for a minute, to see that it learns
@@ -20,7 +20,7 @@ SERVE_ARGS ?=
 TEST_ARGS ?=
 
 BIN := $(VENV)/bin
-# The kernels are for one platform; elsewhere torch computes.
+# The kernels are for one platform; elsewhere torch computes and FAISS searches.
 KERNELS := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),$(VENV)/.kernels,)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_FROM := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
@@ -43,7 +43,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 
 lock: $(VENV)/.dev
-	$(BIN)/uv pip compile $(LOCK_OPTIONS) -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --extra qdrant -o requirements.lock
 	echo ziglang==0.17.1 | $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate - -o requirements-kernels.lock
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) --all-extras --no-emit-package mcse -o requirements-dev.lock
@@ -76,10 +76,12 @@ $(VENV)/.dev: requirements-dev.lock requirements-torch.txt pyproject.toml | $(VE
 	@touch $@ $(VENV)/.serve
 
 # The compiler comes as a package, is used once and taken away again.
-$(VENV)/.kernels: requirements-kernels.lock models/runtime/native/sources.py $(wildcard models/runtime/native/kernel/*) \
+$(VENV)/.kernels: requirements-kernels.lock models/compiler.py models/runtime/native/sources.py \
+		$(wildcard models/runtime/native/kernel/*) service/search/graph/build.py $(wildcard service/search/graph/kernel/*) \
 		| $(VENV)/.serve
 	$(PIP) install -q --no-deps --require-hashes --only-binary :all: --target $(VENV)/compiler -r requirements-kernels.lock
 	PYTHONPATH=$(VENV)/compiler $(BIN)/python -m models.runtime.native.build
+	PYTHONPATH=$(VENV)/compiler $(BIN)/python -m service.search.graph.build
 	rm -rf $(VENV)/compiler
 	@touch $@
 
