@@ -5,6 +5,7 @@ vectors that are there when the index is built.
 """
 
 import math
+from array import array
 from typing import Any, BinaryIO, Self
 
 import faiss
@@ -31,7 +32,9 @@ class IvfIndex:
         self.exact_scores = keep_vectors
         self._width = int(lists.d)
         self._access = Access()
-        self._faiss = lists
+        self._faiss: Any = lists
+        self._errors: array[float] = array("f")
+        """Of each place, where bytes are kept: how long the difference to its vector is."""
 
     @classmethod
     def trained(cls, sample: Vectors, *, count: int, keep_vectors: bool) -> Self:
@@ -47,9 +50,12 @@ class IvfIndex:
         return int(self._faiss.ntotal)
 
     def append(self, vectors: Vectors) -> None:
+        vectors = np.ascontiguousarray(vectors, np.float32)
         with self._access.writing():
             search_threads()
-            self._faiss.add(np.ascontiguousarray(vectors, np.float32))
+            if not self.exact_scores:
+                self._errors.frombytes(_errors_of(vectors, self._faiss.sq).tobytes())
+            self._faiss.add(vectors)
 
     def nearest(
         self, queries: Vectors, wanted: int, *, count: int, allowed: Bits | None, breadth: int | None = None
@@ -62,7 +68,7 @@ class IvfIndex:
     def nearest_exactly(self, queries: Vectors, wanted: int, *, count: int, allowed: Bits | None) -> Found:
         lists = self.lists
         if not self.exact_scores:
-            return self._search(queries, 4 * wanted + 64, count, allowed, lists)
+            return self._possible(queries, min(wanted, count), count, allowed)
         asked = min(wanted, count) + 1
         while True:  # FAISS keeps any of the places that tie for the last one; ask for more until none does
             places, scores = self._search(queries, asked, count, allowed, lists)
@@ -80,7 +86,7 @@ class IvfIndex:
 
     def memory_bytes(self) -> int:
         each = self._width * (4 if self.exact_scores else 1) + 16
-        return len(self) * each + self.lists * self._width * 4
+        return len(self) * each + 4 * len(self._errors) + self.lists * self._width * 4
 
     def unfinished(self) -> int:
         return 0
@@ -92,23 +98,65 @@ class IvfIndex:
         with self._access.reading():
             if len(self) != count:
                 raise NotNow
+            file.write(len(self._errors).to_bytes(8, "little") + self._errors.tobytes())
             file.write(faiss.serialize_index(self._faiss).tobytes())
 
     @classmethod
     def load(cls, file: BinaryIO, *, keep_vectors: bool) -> Self:
         """What `save` wrote, whose digest the caller has checked."""
+        errors = file.read(4 * int.from_bytes(file.read(8), "little"))
         lists: Any = faiss.deserialize_index(np.frombuffer(file.read(), np.uint8))
-        return cls(lists, keep_vectors=keep_vectors)
+        index = cls(lists, keep_vectors=keep_vectors)
+        index._errors.frombytes(errors)
+        return index
 
     def _search(self, queries: Vectors, wanted: int, count: int, allowed: Bits | None, probes: int) -> Found:
         bits = allowed if allowed is not None else first_places(count)
-        selector = faiss.IDSelectorBitmap(len(bits) * 8, faiss.swig_ptr(bits))
-        parameters = faiss.IVFSearchParameters(sel=selector, nprobe=probes)  # type: ignore[call-arg]
         with self._access.reading():
             search_threads()
+            parameters = _parameters(bits, probes)
             scores, places = self._faiss.search(np.ascontiguousarray(queries), max(1, wanted), params=parameters)
         order = np.lexsort((np.where(places < 0, np.iinfo(np.int64).max, places), -scores))
         return Found(np.take_along_axis(places, order, 1), np.take_along_axis(scores, order, 1))
+
+    def _possible(self, queries: Vectors, wanted: int, count: int, allowed: Bits | None) -> Found:
+        """All places that may be among the best: an estimate is wrong by at most the error times the query's length."""
+        best = self._search(queries, wanted, count, allowed, self.lists)
+        bits = allowed if allowed is not None else first_places(count)
+        each = zip(queries, best.places, best.scores, strict=True)
+        found = [self._not_ruled_out(query, places, scores, bits) for query, places, scores in each]
+        longest = max((len(places) for places, _ in found), default=0)
+        padded = Found(np.full((len(found), longest), -1), np.full((len(found), longest), -np.inf, np.float32))
+        for row, (its_places, its_scores) in enumerate(found):
+            padded.places[row, : len(its_places)], padded.scores[row, : len(its_places)] = its_places, its_scores
+        return padded
+
+    def _not_ruled_out(self, query: Vectors, best: Places, scores: Vectors, bits: Bits) -> tuple[Places, Vectors]:
+        """The places and estimates for one query, where `best` have the best estimates."""
+        if best[-1] < 0:
+            return best[best >= 0], scores[best >= 0]
+        with self._access.reading():
+            search_threads()
+            doubts = np.frombuffer(self._errors, np.float32) * np.linalg.norm(query)
+            bar = float((scores - doubts[best]).min())
+            above = np.nextafter(np.float32(bar - doubts.max()), np.float32(-np.inf))  # FAISS leaves out what is equal
+            parameters = _parameters(bits, self.lists)
+            _, near, places = self._faiss.range_search(query[None], float(above), params=parameters)
+        good = near + doubts[places] >= bar
+        return places[good], near[good]
+
+
+def _parameters(bits: Bits, probes: int) -> Any:
+    """`bits` must outlive them: FAISS reads them in place."""
+    selector = faiss.IDSelectorBitmap(len(bits) * 8, faiss.swig_ptr(bits))
+    return faiss.IVFSearchParameters(sel=selector, nprobe=probes)  # type: ignore[call-arg]
+
+
+def _errors_of(vectors: Vectors, quantizer: Any) -> Vectors:
+    """How far each vector (n, width) is from what its bytes say, with room for the rounding of a product."""
+    kept: Vectors = quantizer.decode(quantizer.compute_codes(vectors))
+    errors: Vectors = np.linalg.norm(vectors - kept, axis=1) + 1e-5 * np.linalg.norm(vectors, axis=1)
+    return errors
 
 
 def lists_for(count: int) -> int:

@@ -69,3 +69,22 @@ def test_bytes_instead_of_vectors_are_told(stored: Vectors) -> None:
     assert not index.exact_scores
     assert index.vectors_at(np.arange(2)) is None
     assert index.memory_bytes() < 0.4 * COUNT * 32 * 4 + index.lists * 32 * 4 + COUNT * 16
+
+
+def test_an_exact_search_over_bytes_leaves_no_place_out_that_may_be_among_the_best() -> None:
+    rng = np.random.default_rng(5)
+    near = rng.standard_normal(16) + 0.002 * rng.standard_normal((2_000, 16))  # bytes cannot tell them apart
+    stored = np.concatenate([near, rng.standard_normal((200, 16))]).astype(np.float32)
+    index = IvfIndex.trained(stored, count=len(stored), keep_vectors=False)
+    index.append(stored)
+    queries = np.concatenate([stored[:50], np.zeros((1, 16), np.float32)])
+    found = index.nearest_exactly(queries, 3, count=len(stored), allowed=None)
+    truth = np.argsort(-(queries @ stored.T), axis=1, kind="stable")[:, :3]
+    for places, best in zip(found.places.tolist(), truth.tolist(), strict=True):
+        assert set(best) <= set(places)
+    file = io.BytesIO()
+    index.save(file, len(stored))
+    again = IvfIndex.load(io.BytesIO(file.getvalue()), keep_vectors=False)
+    np.testing.assert_array_equal(
+        again.nearest_exactly(queries, 3, count=len(stored), allowed=None).places, found.places
+    )
