@@ -49,13 +49,14 @@ def compare(ours: tuple[Client, str], theirs: tuple[Client, str], *, page: int, 
             asked = {"ids": ids, "with_text": True, "with_metadata": True, "with_vector": True}
             others = {point["id"]: point for point in theirs[0].call("POST", path, asked)["points"]} if ids else {}
             for point in each.points:
-                _compare_one(point, others.get(point["id"]), found, sums)
+                compare_one(point, others.get(point["id"]), found, sums)
             update(found.points, found.points)
     found.digests = (f"{sums[0]:064x}", f"{sums[1]:064x}")
     return found
 
 
-def _compare_one(point: dict[str, Any], other: dict[str, Any] | None, found: Comparison, sums: list[int]) -> None:
+def compare_one(point: dict[str, Any], other: dict[str, Any] | None, found: Comparison, sums: list[int]) -> None:
+    """Count a point and the one of its id at the other place; adds the digest of each to the two `sums`."""
     found.points += 1
     if other is None:
         found.missing += 1

@@ -8,6 +8,7 @@ import httpx
 import numpy as np
 import pytest
 
+from service.commands.comparing import Comparison, compare_one
 from service.settings import Settings
 from tests.service.commands.conftest import Run, mcse, points_of
 from tests.service.commands.proxy import Trouble, Wrong
@@ -45,29 +46,63 @@ def fill(client: httpx.Client, metric: str, count: int = 600) -> None:
         assert client.put("/collections/pets/points", json={"points": points[start : start + 200]}).status_code == 200
 
 
-@pytest.mark.parametrize("metric", ["cosine", "dot"])
+def by_id(client: httpx.Client, name: str) -> dict[str | int, dict[str, Any]]:
+    return {point["id"]: point for point in points_of(client, name, with_vector=True)}
+
+
 def test_a_collection_arrives_bit_for_bit_and_comes_back(
-    run: Run, client: httpx.Client, url: str, target: httpx.Client, metric: str
+    run: Run, client: httpx.Client, url: str, target: httpx.Client
 ) -> None:
-    fill(client, metric)
-    there = run("migrate", "--from", url, "--to", target.base_url, "-c", "pets")
-    assert "600 points are at" in there.stdout
-    assert "bit for bit" in there.stdout
-    assert points_of(target, "pets", with_vector=True) == points_of(client, "pets", with_vector=True)
+    fill(client, "dot")
+    there = run("migrate", "--from", url, "--to", target.base_url, "-c", "pets").stdout
+    assert "600 points are at" in there
+    assert "bit for bit" in there
+    assert by_id(target, "pets") == by_id(client, "pets")
     ours, theirs = (each.get("/collections/pets").json() for each in (client, target))
     for name in ("space", "metric", "index", "storage", "description", "count", "model_fingerprint"):
         assert theirs[name] == ours[name]
-    back = run("migrate", "--from", target.base_url, "--to", url, "-c", "pets", "--into", "back")
-    assert there.stdout.split()[-1] == back.stdout.split()[-1]
-    assert points_of(client, "back", with_vector=True) == points_of(client, "pets", with_vector=True)
+    back = run("migrate", "--from", target.base_url, "--to", url, "-c", "pets", "--into", "back").stdout
+    assert there.split()[-1] == back.split()[-1]
+    assert by_id(client, "back") == by_id(client, "pets")
     assert not list(Path().glob("mcse-*"))
+
+
+def test_unit_vectors_arrive_within_the_last_bit(
+    run: Run, client: httpx.Client, url: str, target: httpx.Client
+) -> None:
+    fill(client, "cosine")
+    assert "600 points are at" in run("migrate", "--from", url, "--to", target.base_url, "-c", "pets").stdout
+    ours, theirs = by_id(client, "pets"), by_id(target, "pets")
+    assert ours.keys() == theirs.keys()
+    for point_id, point in ours.items():
+        assert np.allclose(point.pop("vector"), theirs[point_id].pop("vector"), rtol=0, atol=1e-7)
+        assert point == theirs[point_id]
+
+
+def test_vectors_beyond_the_tolerance_are_different() -> None:
+    ours: dict[str, Any] = {"id": 1, "text": "a", "metadata": {"k": 1}, "vector": [0.6, 0.8]}
+    changes: list[tuple[dict[str, Any], int]] = [
+        ({}, 0),
+        ({"vector": [0.6 + 5e-7, 0.8]}, 0),
+        ({"vector": [0.6 + 5e-6, 0.8]}, 1),
+        ({"vector": [0.6]}, 1),
+        ({"text": "b"}, 1),
+        ({"text": None}, 1),
+        ({"metadata": {"k": 1.5}}, 1),
+        ({"metadata": {}}, 1),
+    ]
+    for change, different in changes:
+        found, sums = Comparison(), [0, 0]
+        compare_one(ours, {**ours, **change}, found, sums)
+        assert found.different == different, change
+        assert (sums[0] == sums[1]) == (not change)
 
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_goes_on(
     run: Run, client: httpx.Client, url: str, target: httpx.Client, proxied: Callable[[str, Trouble], str]
 ) -> None:
-    fill(client, "cosine", 1000)
+    fill(client, "dot", 1000)
 
     def slow(method: str, path: str) -> Wrong | None:
         time.sleep(0.05)
@@ -83,7 +118,7 @@ def test_a_run_that_is_killed_goes_on(
     process.wait()
     assert "There is a collection pets already" in run(*call, exits=1).stderr
     assert "bit for bit" in run(*call, "--resume").stdout
-    assert points_of(target, "pets", with_vector=True) == points_of(client, "pets", with_vector=True)
+    assert by_id(target, "pets") == by_id(client, "pets")
 
 
 def test_what_changes_meanwhile_is_found(
