@@ -257,8 +257,8 @@ def _log_of(path: Path) -> Path:
 
 
 def _require_whole(connection: apsw.Connection, path: Path) -> None:
-    """Look at every page. In full, not only `quick_check`: that saves a fifth of the time and does not look whether
-    indexes have what their tables have. 200,000 rows of width 384 take 0.9 s."""
+    """Look at every page: a million rows of width 384 with text take 5 s, a tenth more than `quick_check`, which does
+    not look whether indexes have what their tables have."""
     if connection.pragma("integrity_check", 1) != "ok":
         raise StoreError(f"{path} has damaged pages: restore it from a backup, or move it away to start empty.")
     if not schema.is_old(connection) and connection.reserve_bytes() != CHECKSUM_BYTES:

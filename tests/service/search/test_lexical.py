@@ -100,7 +100,7 @@ def test_rare_words_choose_what_frequent_words_only_rank(
 
 
 def even(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return rows % 2 == 0
+    return np.equal(rows % 2, 0)
 
 
 @pytest.mark.parametrize("best", [400, 1], ids=["enough of the best", "one by one"])

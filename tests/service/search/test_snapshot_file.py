@@ -117,7 +117,7 @@ def test_it_is_a_moment_while_writes_go_on(store: Store, tmp_path: Path) -> None
 
     writer = threading.Thread(target=write_on)
     writer.start()
-    counts = []
+    counts: list[int] = []
     while not done.is_set() or not counts:
         store.write_snapshot(1, tmp_path / "moment")
         with snapshot_file.opened(tmp_path / "moment") as (info, points):

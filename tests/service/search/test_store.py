@@ -290,9 +290,8 @@ def test_fields_and_words_keep_in_step_through_all_writes(tmp_path: Path) -> Non
 
 def random_point(point_id: int, draw: random.Random) -> Point:
     text = draw.choice([None, "", f"a cat {draw.randrange(5)}", "two dogs ran"])
-    metadata: Metadata | None = draw.choice(
-        [None, {}, {"n": draw.randrange(3)}, {"tags": ["a", "b"], "deep": {"x": 1}}]
-    )
+    choices: list[Metadata | None] = [None, {}, {"n": draw.randrange(3)}, {"tags": ["a", "b"], "deep": {"x": 1}}]
+    metadata = draw.choice(choices)
     return Point(point_id, np.array([point_id, 1], np.float32), text, metadata)
 
 
