@@ -16,6 +16,7 @@ def open_place(settings: Settings, model: ServedModel) -> Backend:
         fingerprint=model.fingerprint,
         dimensions=_dimensions(model),
         max_points=settings.max_points,
+        max_metadata_bytes=settings.max_metadata_bytes,
     )
 
 

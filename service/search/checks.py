@@ -3,8 +3,10 @@
 import math
 from collections.abc import Sequence
 
+import orjson
+
 from service.errors import InvalidInput
-from service.search.points import PointId, Search
+from service.search.points import Metadata, PointId, Search
 
 
 def check_search(search: Search) -> None:
@@ -21,6 +23,15 @@ def check_search(search: Search) -> None:
         raise InvalidInput(f"A search of mode {search.mode} needs words; send a text as `query`.")
     if search.mode == "hybrid" and len(search.words or ()) != (0 if search.queries is None else len(search.queries)):
         raise InvalidInput("A hybrid search needs a text and a vector for each query.")
+
+
+def check_metadata_size(metadata: Metadata, most_bytes: int) -> None:
+    """Raise InvalidInput where metadata has grown over the limit."""
+    size = len(orjson.dumps(metadata))
+    if size > most_bytes:
+        raise InvalidInput(
+            f"The metadata of a point would have {size} bytes as JSON; the limit is {most_bytes}. Nothing was changed."
+        )
 
 
 def refuse_repeats(ids: Sequence[PointId]) -> None:

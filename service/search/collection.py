@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from service.errors import Conflict, InvalidInput, NotFound, Unavailable
 from service.search import contents, cursor, rows, vectors
-from service.search.checks import check_search, refuse_repeats
+from service.search.checks import check_metadata_size, check_search, refuse_repeats
 from service.search.contents import Contents
 from service.search.filters.cache import FilterCache
 from service.search.grouping import search_until_full
@@ -61,6 +61,7 @@ class StoredCollection:
         *,
         running_fingerprint: str,
         max_points: int,
+        max_metadata_bytes: int,
     ) -> None:
         self.store = store
         self.number = number
@@ -79,6 +80,7 @@ class StoredCollection:
         self._snapshots = snapshots
         self._running_fingerprint = running_fingerprint
         self._max_points = max_points
+        self._max_metadata_bytes = max_metadata_bytes
         self._filters = FilterCache(StoreSource(store, number), FILTER_CACHE_BYTES)
         self._searcher = Searcher(store, number, self._filters)
 
@@ -143,7 +145,13 @@ class StoredCollection:
 
     def set_metadata(self, selection: Selection, metadata: Metadata) -> int:
         """See Collection."""
-        return self._change_metadata(selection, lambda before: {**before, **metadata})
+
+        def merged(before: Metadata) -> Metadata:
+            after = {**before, **metadata}
+            check_metadata_size(after, self._max_metadata_bytes)
+            return after
+
+        return self._change_metadata(selection, merged)
 
     def delete_metadata(self, selection: Selection, keys: Sequence[str]) -> int:
         """See Collection."""

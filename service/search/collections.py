@@ -20,6 +20,7 @@ from service.search.store import Store
 from service.search.tending import Caretaker
 from service.search.vectors import METRICS
 
+MOST_METADATA_BYTES = 16_384
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -30,11 +31,20 @@ class Collections:
     transactions, so that a name is given once.
     """
 
-    def __init__(self, store: Store, *, fingerprint: str, dimensions: Mapping[str, int], max_points: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        fingerprint: str,
+        dimensions: Mapping[str, int],
+        max_points: int,
+        max_metadata_bytes: int,
+    ) -> None:
         self._store = store
         self._fingerprint = fingerprint
         self._dimensions = dimensions
         self._max_points = max_points
+        self._max_metadata_bytes = max_metadata_bytes
         self._snapshots = Snapshots(store.path.parent, store.write_snapshot)
         self._lock = threading.RLock()
         self._by_name: dict[str, StoredCollection] = {}
@@ -49,6 +59,7 @@ class Collections:
         fingerprint: str,
         dimensions: Mapping[str, int],
         max_points: int,
+        max_metadata_bytes: int = MOST_METADATA_BYTES,
         tended: bool = True,
     ) -> "Collections":
         """Open or create the store in `data_dir`, check it and fill the indexes.
@@ -59,7 +70,13 @@ class Collections:
         with ExitStack() as undo:
             store = Store.open(data_dir)
             undo.callback(store.close)
-            collections = cls(store, fingerprint=fingerprint, dimensions=dimensions, max_points=max_points)
+            collections = cls(
+                store,
+                fingerprint=fingerprint,
+                dimensions=dimensions,
+                max_points=max_points,
+                max_metadata_bytes=max_metadata_bytes,
+            )
             collections._load()
             undo.pop_all()
         if tended:
@@ -221,6 +238,7 @@ class Collections:
             self._snapshots,
             running_fingerprint=self._fingerprint,
             max_points=self._max_points,
+            max_metadata_bytes=self._max_metadata_bytes,
         )
         self._by_name[info.name] = collection
         return collection

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -44,11 +44,9 @@ def open_data(tmp_path: Path) -> Iterator[Callable[..., Collections]]:
     """Open the data directory of this test; what is still open at the end is closed."""
     opened: list[Collections] = []
 
-    def open_it(fingerprint: str = FINGERPRINT, max_points: int = 10_000) -> Collections:
-        dimensions = {"sentence": WIDTH, "grounded": 4}
-        opened.append(
-            Collections.open(tmp_path / "data", fingerprint=fingerprint, dimensions=dimensions, max_points=max_points)
-        )
+    def open_it(fingerprint: str = FINGERPRINT, max_points: int = 10_000, **given: Any) -> Collections:
+        settings = {"fingerprint": fingerprint, "max_points": max_points, **given}
+        opened.append(Collections.open(tmp_path / "data", dimensions={"sentence": WIDTH, "grounded": 4}, **settings))
         return opened[-1]
 
     yield open_it

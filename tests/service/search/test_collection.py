@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from service.errors import Conflict, InvalidInput, NotFound, StorageFull, Unavailable
 from service.search.collection import StoredCollection as Collection
 from service.search.collections import Collections
+from service.search.filters.model import Filter
 from service.search.points import Point, Search, Selection, Upserted
 
 Vectors: TypeAlias = NDArray[np.float32]
@@ -231,3 +232,20 @@ def test_writers_take_turns(cats: Collection) -> None:
     for thread in threads:
         thread.join()
     assert (cats.count(), cats.agrees()) == (81, True)
+
+
+def test_metadata_does_not_grow_over_the_limit(open_data: Open) -> None:
+    cats = open_data(max_metadata_bytes=60).create("cats", space="sentence")
+    cats.upsert([Point("a", axis(0), metadata={"name": "x" * 30}), Point("b", axis(1))])
+    everything = Selection(filter=Filter())
+    assert cats.set_metadata(everything, {"legs": 4}) == 2
+    with pytest.raises(InvalidInput, match="would have 6. bytes as JSON; the limit is 60"):
+        cats.set_metadata(everything, {"colour": "black and w"})
+    assert [point.metadata for point in cats.get(["a", "b"])] == [{"name": "x" * 30, "legs": 4}, {"legs": 4}]
+    assert cats.delete_metadata(everything, ["legs"]) == 2
+    assert [point.metadata for point in cats.get(["a", "b"])] == [{"name": "x" * 30}, {}]
+
+
+def test_deleting_needs_a_selection(cats: Collection) -> None:
+    with pytest.raises(InvalidInput, match="send `ids` or a `filter`"):
+        cats.delete(Selection())
