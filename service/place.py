@@ -3,7 +3,7 @@
 from service.errors import StoreError
 from service.model import ServedModel
 from service.search.backend import Backend
-from service.search.collections import Collections
+from service.search.embedded.collections import Collections
 from service.settings import Settings
 
 

@@ -10,7 +10,7 @@ from service.engine.engine import Embedded
 from service.engine.space import Space
 from service.errors import InvalidInput, WrongMediaType
 from service.record import Record, record_of
-from service.search.collections import NAME
+from service.search.names import NAME
 from service.services import Services, services_of
 
 # For the API description: every route answers every error in one shape. 422 is named to replace FastAPI's own.

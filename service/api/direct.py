@@ -17,7 +17,7 @@ from service.api.body import JsonRoute, read_json
 from service.api.handlers import invalid_input
 from service.api.schemas.base import Body
 from service.record import record_of
-from service.search.collections import NAME
+from service.search.names import NAME
 from service.services import services_of
 
 

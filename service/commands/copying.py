@@ -67,15 +67,15 @@ def copy(route: Route, wanted: Callable[[Point], Point | None], state: State, co
             with_vector=route.with_vector,
         )
         opened.enter_context(state.kept(lambda: asdict(copied)))
+        done = copied
         for page in opened.enter_context(closing(one_ahead(found))):
             done = _copy_page(page, wanted, writers, service, copied)
             update(done.read, done.read)
-            if page.next_cursor is None:  # not kept: going on reads the last page again, and what came after it
-                return done
-            copied = done
-            copied.cursor = page.next_cursor
-            state.save(asdict(copied))
-    return copied
+            if page.next_cursor is not None:  # going on reads the last page again, and what came after it
+                copied = done
+                copied.cursor = page.next_cursor
+                state.save(asdict(copied))
+    return done
 
 
 def _copy_page(

@@ -47,7 +47,10 @@ class Service:
             return f"The text has {len(text)} characters; the limit is {self.characters}. Split it."
         if vector is not None and len(vector) != dimension:
             return f"The vector has {len(vector)} numbers; the collection's dimension is {dimension}."
-        size = len(orjson.dumps(metadata)) if metadata else 0
+        try:
+            size = len(orjson.dumps(metadata)) if metadata else 0
+        except orjson.JSONEncodeError:
+            return "The metadata cannot be written as JSON; it is nested too deep."
         if size > self.metadata_bytes:
             return f"The metadata has {size} bytes as JSON; the limit is {self.metadata_bytes}."
         return None

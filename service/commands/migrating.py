@@ -1,13 +1,13 @@
 """Copy a collection from one service to another, vectors and all, and prove that it is the same there."""
 
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from service.commands.client import Client
 from service.commands.comparing import Comparison, compare
 from service.commands.copy_target import begin, refuse_rejected, require_source
-from service.commands.copying import Point, Route, copy
+from service.commands.copying import Copied, Point, Route, copy
 from service.commands.describe import Service
 from service.commands.errors import CommandError
 from service.commands.pages import count_of
@@ -49,6 +49,7 @@ def migrate_collection(asked: Migration, *, resume: bool, state_path: Path | Non
         with bar("comparing", ours["count"]) as update:
             page = min(limits.page, service.points)
             found = compare((source, ours["name"]), (target, new), page=page, update=update)
+        state.save_now(asdict(Copied()))  # where they differ, going on copies all of it again
         _require_same(found, count_of(target, new), new)
         state.remove()
         return found

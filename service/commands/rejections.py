@@ -35,5 +35,6 @@ def rejection_log(path: Path | None, size: int) -> Iterator[RejectionLog]:
         yield RejectionLog(None)
         return
     with path.open("ab") as file:
+        size = min(size, file.tell())
         file.truncate(size)
         yield RejectionLog(file, size)

@@ -17,7 +17,7 @@ OnConflict: TypeAlias = Literal["replace", "skip", "error"]
 _BAD_POINT = frozenset({400, 413, 422, 424})
 _CONFLICT = 409
 _THERE_ALREADY = "There is a point with this id already."
-_PLACE = re.compile(r"(the )?points\[\d+\](\.\w+)?:? ?| at position \d+", re.IGNORECASE)
+_PLACE = re.compile(r"points\[\d+\](\.|: ?)?| at position \d+", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -113,5 +113,5 @@ def _same(sent: dict[str, Any], stored: dict[str, Any]) -> bool:
 
 def _of_one(message: str) -> str:
     """What was said of the only point of a write, without its place in it."""
-    reason = _PLACE.sub("", message)
+    reason = _PLACE.sub("", message).strip()
     return reason[:1].upper() + reason[1:]

@@ -27,7 +27,10 @@ def check_search(search: Search) -> None:
 
 def check_metadata_size(metadata: Metadata, most_bytes: int) -> None:
     """Raise InvalidInput where metadata has grown over the limit."""
-    size = len(orjson.dumps(metadata))
+    try:
+        size = len(orjson.dumps(metadata))
+    except orjson.JSONEncodeError:
+        raise InvalidInput("The metadata cannot be written as JSON; nothing was changed.") from None
     if size > most_bytes:
         raise InvalidInput(
             f"The metadata of a point would have {size} bytes as JSON; the limit is {most_bytes}. Nothing was changed."

@@ -5,24 +5,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from service.search.contents import Contents
-from service.search.indexes.base import Vectors
 from service.search.points import Hit, Search
-from service.search.view import places_of
 
-SAMPLE = 64
+SAMPLE = 64  # vectors to ask with
 K = 10
 
 
-def sample_rows(contents: Contents) -> NDArray[np.int64]:
-    """Row numbers of SAMPLE points, or of all where there are fewer."""
-    places = places_of(contents.view.live)
-    chosen = np.random.default_rng(0).choice(places, min(SAMPLE, len(places)), replace=False)
-    rows: NDArray[np.int64] = contents.view.rows[np.sort(chosen)]
-    return rows
-
-
-def measured_recall(queries: Vectors, search: Callable[[Search], list[list[Hit]]]) -> float | None:
+def measured_recall(queries: NDArray[np.float32], search: Callable[[Search], list[list[Hit]]]) -> float | None:
     """recall@10 of `search` against the same with a look at every point; None without queries (n, width)."""
     if not len(queries):
         return None

@@ -18,7 +18,7 @@ from qdrant_client import QdrantClient
 
 from service.errors import Conflict, InvalidInput, NotFound, StorageFull, Unavailable
 from service.search.backend import Backend, Collection
-from service.search.collections import Collections
+from service.search.embedded.collections import Collections
 from service.search.filters.evaluate import matches
 from service.search.filters.model import (
     Condition,

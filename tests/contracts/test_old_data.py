@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.search.collections import Collections
+from service.search.embedded.collections import Collections
 from service.search.filters.model import Filter, MatchAny
 from service.search.points import Point, Search, Selection
 

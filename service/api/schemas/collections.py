@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from service.api.schemas.base import Body, Parameters, example
 from service.engine.space import Space
-from service.search.collections import NAME
+from service.search.names import NAME
 from service.search.points import IndexKind, Metric, Storage
 
 CollectionName = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from qdrant_client import QdrantClient, models
 
-from service.errors import Conflict, InvalidInput, NotFound, ServiceError
-from service.search.collections import check_name
+from service.errors import Conflict, NotFound, ServiceError
+from service.search.names import check_choice, check_name
 from service.search.points import CollectionInfo, IndexKind, Metric, Storage
 from service.search.qdrant.collection import QdrantCollection
 from service.search.qdrant.connection import Connection, Place
@@ -19,9 +19,8 @@ from service.search.qdrant.creation import STORAGES, check_index, make
 from service.search.qdrant.facts import Facts, facts_of
 from service.search.qdrant.fields import FieldIndexes
 from service.search.qdrant.snapshots import not_here
-from service.search.rows import utf8
-
-METRICS = ("cosine", "dot")
+from service.search.store.rows import utf8
+from service.search.vectors import METRICS
 
 
 class QdrantBackend:
@@ -63,9 +62,9 @@ class QdrantBackend:
     ) -> QdrantCollection:
         """Make an empty collection. Raises Conflict if the name, or an alias of that name, is there; InvalidInput."""
         check_name(name)
-        _check_choice("space", space, self._dimensions)
-        _check_choice("metric", metric, METRICS)
-        _check_choice("storage", storage, STORAGES)
+        check_choice("space", space, self._dimensions)
+        check_choice("metric", metric, METRICS)
+        check_choice("storage", storage, STORAGES)
         check_index(index)
         utf8(description or "", "The description")
         now = time.time_ns()
@@ -199,8 +198,3 @@ def _alias(alias: str, name: str) -> models.CreateAliasOperation:
 
 def _no_alias(alias: str) -> models.DeleteAliasOperation:
     return models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias))
-
-
-def _check_choice(what: str, value: str, choices: Mapping[str, int] | tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InvalidInput(f"There is no such {what}; expected one of: {', '.join(choices)}.")

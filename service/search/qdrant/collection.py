@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from service.errors import Conflict, InvalidInput
-from service.search import rows, vectors
+from service.search import vectors
 from service.search.checks import refuse_repeats
 from service.search.grouping import search_until_full
 from service.search.points import (
@@ -31,6 +31,7 @@ from service.search.qdrant.facts import Facts, facts_of
 from service.search.qdrant.failures import missing
 from service.search.qdrant.fields import FieldIndexes, of_selection
 from service.search.recall import measured_recall
+from service.search.store import rows
 
 SHORT = 12  # characters of a fingerprint that are shown
 

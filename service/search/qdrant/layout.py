@@ -16,7 +16,7 @@ from qdrant_client import models
 from service.errors import InvalidInput
 from service.search.points import Metadata, Point, PointId, StoredPoint, Vector
 from service.search.qdrant.words import of_document
-from service.search.rows import utf8
+from service.search.store.rows import utf8
 
 DENSE = "dense"
 """The name of the vector."""

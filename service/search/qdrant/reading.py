@@ -13,11 +13,11 @@ import orjson
 from qdrant_client import models
 
 from service.errors import InvalidInput
-from service.search import rows
 from service.search.points import Page, PointId, Selection, StoredPoint
 from service.search.qdrant.connection import Place
 from service.search.qdrant.filters import of_selection
 from service.search.qdrant.layout import DENSE, Key, key_of, stored
+from service.search.store import rows
 
 LARGEST_KEY = 2**64 - 1
 

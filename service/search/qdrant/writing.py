@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from qdrant_client import models
 
 from service.errors import Conflict, StorageFull
-from service.search import rows
 from service.search.points import Metadata, OnConflict, Point, Selection, Upserted
 from service.search.qdrant.connection import Place, require_done
 from service.search.qdrant.filters import of_selection
 from service.search.qdrant.layout import Key, checked_metadata, key_of, structs
 from service.search.qdrant.metadata import delete_fields, set_fields
+from service.search.store import rows
 
 STRONG = models.WriteOrdering.STRONG
 

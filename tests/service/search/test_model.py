@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.search.collection import StoredCollection as Collection
-from service.search.collections import Collections
+from service.search.embedded.collection import StoredCollection as Collection
+from service.search.embedded.collections import Collections
 from service.search.points import Point, PointId
 
 POOL: list[PointId] = [*range(20), *map(str, range(20))]

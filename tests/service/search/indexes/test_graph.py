@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.search.indexes.graph import GraphIndex, is_available
 from service.search.view import bits_of
+from service.search.indexes.graph import GraphIndex, is_available
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="the kernel is not built for this machine (make kernels)")
 

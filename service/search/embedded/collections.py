@@ -1,7 +1,6 @@
 """All collections of one data directory: open and check them, make, find, list and drop them."""
 
 import builtins
-import re
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -9,19 +8,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
-from service.errors import Conflict, InvalidInput, NotFound, Unavailable
-from service.search.collection import StoredCollection
-from service.search.database import refusing_damage
-from service.search.opening import fill, index_path
+from service.errors import Conflict, NotFound, Unavailable
+from service.search.embedded.collection import StoredCollection
+from service.search.embedded.opening import fill, index_path
+from service.search.embedded.snapshots import Snapshots
+from service.search.embedded.tending import Caretaker
+from service.search.names import check_choice, check_name
 from service.search.points import CollectionInfo, IndexKind, Metric, Storage
-from service.search.rows import utf8
-from service.search.snapshots import Snapshots
-from service.search.store import Store
-from service.search.tending import Caretaker
+from service.search.store.database import refusing_damage
+from service.search.store.rows import utf8
+from service.search.store.store import Store
 from service.search.vectors import METRICS
 
 MOST_METADATA_BYTES = 16_384
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class Collections:
@@ -95,10 +94,10 @@ class Collections:
     ) -> StoredCollection:
         """See Backend."""
         check_name(name)
-        _check_choice("space", space, self._dimensions)
-        _check_choice("metric", metric, METRICS)
-        _check_choice("index", index, get_args(IndexKind))
-        _check_choice("storage", storage, get_args(Storage))
+        check_choice("space", space, self._dimensions)
+        check_choice("metric", metric, METRICS)
+        check_choice("index", index, get_args(IndexKind))
+        check_choice("storage", storage, get_args(Storage))
         utf8(description or "", "The description")
         info = CollectionInfo(
             name=name,
@@ -242,16 +241,3 @@ class Collections:
         )
         self._by_name[info.name] = collection
         return collection
-
-
-def check_name(name: str) -> None:
-    """Raise InvalidInput for a name that neither a collection nor an alias can have."""
-    if not NAME.fullmatch(name):
-        raise InvalidInput(
-            "The collection's name breaks the rule: 1 to 128 of A-Z a-z 0-9 . _ - with a letter or digit first."
-        )
-
-
-def _check_choice(what: str, value: str, choices: Mapping[str, int] | tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InvalidInput(f"There is no such {what}; expected one of: {', '.join(choices)}.")

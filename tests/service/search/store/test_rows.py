@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from service.errors import InvalidInput, Unavailable
 from service.search.filters.entries import MOST_LEAVES, entries
 from service.search.points import Point, PointId
-from service.search.rows import (
+from service.search.store.rows import (
     INT64,
     Row,
     as_new,
@@ -139,6 +139,6 @@ def test_other_metadata_leaves_the_rest_of_a_row() -> None:
 
 
 def test_batches_have_every_item_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.search.rows.CHUNK", 3)
+    monkeypatch.setattr("service.search.store.rows.CHUNK", 3)
     assert list(batched(range(7))) == [[0, 1, 2], [3, 4, 5], [6]]
     assert list(batched([])) == []

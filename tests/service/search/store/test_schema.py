@@ -8,7 +8,7 @@ import apsw
 import pytest
 
 from service.errors import StoreError
-from service.search import schema
+from service.search.store import schema
 
 
 @pytest.fixture

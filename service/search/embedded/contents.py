@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from service.search.ids import IdColumn
+from service.search.embedded.ids import IdColumn
 from service.search.indexes.base import VectorIndex, Vectors
 from service.search.points import PointId
 from service.search.view import Bits, View, first_places, none, places_of_rows, with_changes

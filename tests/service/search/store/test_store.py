@@ -12,8 +12,8 @@ import pytest
 from service.errors import Conflict, InvalidInput, NotFound, StorageFull, Unavailable
 from service.search.filters.model import HasValue, MatchAny
 from service.search.points import CollectionInfo, Metadata, Point, PointId
-from service.search.rows import NewRow, pack
-from service.search.store import Store
+from service.search.store.rows import NewRow, pack
+from service.search.store.store import Store
 
 INFO = CollectionInfo("cats", "sentence", "dot", 2, "model", "hnsw", "int8", "about cats", "2026-01-01T00:00:00Z", 0)
 DOGS = replace(INFO, name="dogs")
@@ -118,7 +118,7 @@ def test_deleting_twice_deletes_once(store: Store, cats: int) -> None:
 def test_blocks_bring_every_row_of_a_collection_once_in_order(
     store: Store, cats: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.search.reading.BLOCK", 4)
+    monkeypatch.setattr("service.search.store.reading.BLOCK", 4)
     dogs = store.create_collection(DOGS)
     for start in range(0, 10, 2):
         store.upsert((cats, dogs)[start // 2 % 2], points([start, start + 1]), LIMIT)
@@ -170,7 +170,7 @@ def test_a_write_that_says_error_is_refused_as_a_whole(store: Store, cats: int) 
 
 
 def test_rows_are_deleted_by_their_numbers(store: Store, cats: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.search.writing.CHUNK", 3)
+    monkeypatch.setattr("service.search.store.writing.CHUNK", 3)
     dogs = store.create_collection(DOGS)
     rows = store.upsert(cats, points(range(10)), LIMIT).rows
     others = store.upsert(dogs, points(range(3)), LIMIT).rows
@@ -182,7 +182,7 @@ def test_rows_are_deleted_by_their_numbers(store: Store, cats: int, monkeypatch:
 
 
 def test_changed_metadata_comes_in_new_rows(store: Store, cats: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.search.writing.CHUNK", 2)
+    monkeypatch.setattr("service.search.store.writing.CHUNK", 2)
     made = [Point(i, np.array([i, 1], np.float32), f"text {i}", {"n": i} if i else None) for i in range(6)]
     rows = store.upsert(cats, pack(made, np.stack([point.vector for point in made]), "model"), LIMIT).rows
 

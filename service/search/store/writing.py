@@ -11,10 +11,10 @@ import orjson
 from numpy.typing import NDArray
 
 from service.errors import Conflict, InvalidInput
-from service.search import catalog, derived
-from service.search.derived import Removed
 from service.search.points import CollectionInfo, Metadata, OnConflict
-from service.search.rows import COLUMNS, NewRow, Row, intact, with_metadata
+from service.search.store import catalog, derived
+from service.search.store.derived import Removed
+from service.search.store.rows import COLUMNS, NewRow, Row, intact, with_metadata
 
 CHUNK = 1_000  # points in memory at a time where a write is large
 

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from service.search import lexical, wordtable
 from service.search.points import CollectionInfo, Point
-from service.search.rows import pack
-from service.search.store import Store
+from service.search.store import lexical, wordtable
+from service.search.store.rows import pack
+from service.search.store.store import Store
 
 INFO = CollectionInfo("c", "s", "dot", 1, "model", "flat", "float32", None, "2026-01-01T00:00:00Z", 0)
 NOUNS = ("dog", "cat", "horse", "park", "beach", "ball", "grass", "snow", "river", "zebra")

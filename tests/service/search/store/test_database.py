@@ -13,16 +13,16 @@ import apsw
 import pytest
 
 from service.errors import StorageFull, StoreError, Unavailable
-from service.search import database as database_module
-from service.search import schema
-from service.search.database import FILE, LONG_READERS, READERS, Database, connect
+from service.search.store import database as database_module
+from service.search.store import schema
+from service.search.store.database import FILE, LONG_READERS, READERS, Database, connect
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 PAGE = 4096
 OPEN = """
 import sys
 from pathlib import Path
-from service.search.database import Database
+from service.search.store.database import Database
 Database.open(Path(sys.argv[1]))
 """
 
@@ -54,7 +54,7 @@ def test_every_commit_reaches_the_disk(database: Database) -> None:
 
 
 def test_a_disk_that_cannot_do_a_wal_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.search.database.PRAGMAS", (("page_size", 3),))
+    monkeypatch.setattr("service.search.store.database.PRAGMAS", (("page_size", 3),))
     with pytest.raises(StoreError, match="page_size is 4096 where 3 is needed"):
         Database.open(tmp_path)
 
@@ -219,7 +219,7 @@ def test_a_file_without_checksums_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_the_extension_for_checksums_it_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.search.database.CHECKSUMS", "missing")
+    monkeypatch.setattr("service.search.store.database.CHECKSUMS", "missing")
     database_module._load_checksums.cache_clear()
     with pytest.raises(StoreError, match="SQLite's extension missing cannot be loaded"):
         Database.open(tmp_path)

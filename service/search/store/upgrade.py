@@ -8,9 +8,9 @@ from typing import Any
 import apsw
 
 from service.errors import Unavailable
-from service.search import catalog, reading, writing
 from service.search.points import CollectionInfo
-from service.search.rows import COLUMNS, Row, as_new, batched, digest_of, intact
+from service.search.store import catalog, reading, writing
+from service.search.store.rows import COLUMNS, Row, as_new, batched, digest_of, intact
 
 # What a collection of version 1 was, without saying so: searched exactly, in float32.
 INDEX, STORAGE = "flat", "float32"

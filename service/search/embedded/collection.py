@@ -10,12 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import Conflict, InvalidInput, NotFound, Unavailable
-from service.search import contents, cursor, rows, vectors
+from service.search import vectors
 from service.search.checks import check_metadata_size, check_search, refuse_repeats
-from service.search.contents import Contents
+from service.search.embedded import contents, cursor
+from service.search.embedded.contents import Contents
+from service.search.embedded.kinds import first_index
+from service.search.embedded.searching import OutOfDate, Searcher
+from service.search.embedded.snapshots import Snapshots
+from service.search.embedded.source import StoreSource
 from service.search.filters.cache import FilterCache
 from service.search.grouping import search_until_full
-from service.search.kinds import first_index
 from service.search.points import (
     CollectionInfo,
     Group,
@@ -32,11 +36,9 @@ from service.search.points import (
     StoredPoint,
     Upserted,
 )
-from service.search.recall import measured_recall, sample_rows
-from service.search.searching import OutOfDate, Searcher
-from service.search.snapshots import Snapshots
-from service.search.source import StoreSource
-from service.search.store import Store, Written
+from service.search.recall import SAMPLE, measured_recall
+from service.search.store import rows
+from service.search.store.store import Store, Written
 from service.search.view import places_of, places_of_rows
 
 OPTIMISTIC_TRIES = 3  # searches beside the writer, before one that makes it wait
@@ -93,7 +95,9 @@ class StoredCollection:
         self._require_here()
         now = self.contents
         if measure:
-            sample = self.store.points_by_row(self.number, sample_rows(now)).values()
+            places = places_of(now.view.live)
+            chosen = np.random.default_rng(0).choice(places, min(SAMPLE, len(places)), replace=False)
+            sample = self.store.points_by_row(self.number, np.sort(now.view.rows[chosen])).values()
             queries = np.array([point.vector for point in sample], np.float32).reshape(
                 len(sample), self.static_info.dimension
             )

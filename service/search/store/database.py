@@ -15,7 +15,7 @@ import apsw.sqlite_extra
 
 from models.files import sync_directory
 from service.errors import ServiceError, StorageFull, StoreError, Unavailable
-from service.search import schema, upgrade
+from service.search.store import schema, upgrade
 
 FILE = "store.sqlite3"
 READERS = 4  # reads that run at one time; a further one waits for a connection

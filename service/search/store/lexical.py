@@ -19,8 +19,8 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from service.search import wordtable
-from service.search.wordtable import Size, Word, any_of, reader_of_words
+from service.search.store import wordtable
+from service.search.store.wordtable import Size, Word, any_of, reader_of_words
 
 MOST_WORDS = 64  # of one search; the later ones are left out
 MOST_CANDIDATES = 20_000  # texts that are scored by one search

@@ -8,14 +8,14 @@ import numpy as np
 
 from models.cores import usable_cores
 from service.errors import ServiceError, Unavailable
-from service.search import index_file, kinds
-from service.search.collection import StoredCollection
+from service.search.embedded import index_file, kinds
+from service.search.embedded.collection import StoredCollection
+from service.search.embedded.opening import index_path
+from service.search.embedded.rebuild import CHUNK, Rebuild, Rows
 from service.search.indexes.base import NotNow, VectorIndex, Vectors
 from service.search.indexes.flat import FlatIndex
 from service.search.indexes.graph import GraphIndex
 from service.search.indexes.ivf import IvfIndex
-from service.search.opening import index_path
-from service.search.rebuild import CHUNK, Rebuild, Rows
 from service.search.view import places_of
 
 MANY_BEHIND = 20_000  # places that wait for the graph, from which on all cores work on them

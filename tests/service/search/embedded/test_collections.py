@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from service.errors import Conflict, InvalidInput, NotFound, StoreError, Unavailable
-from service.search.collection import StoredCollection as Collection
-from service.search.collections import Collections
+from service.search.embedded.collection import StoredCollection as Collection
+from service.search.embedded.collections import Collections
 from service.search.points import Point, Search, Selection
 
 Make: TypeAlias = Callable[..., NDArray[np.float32]]

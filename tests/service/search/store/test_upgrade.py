@@ -15,14 +15,14 @@ import orjson
 import pytest
 
 from service.errors import StoreError
-from service.search import schema
-from service.search.database import FILE
 from service.search.filters.model import MatchAny
 from service.search.points import CollectionInfo, Metadata, Point
-from service.search.rows import digest_of, pack
-from service.search.store import Store
+from service.search.store import schema
+from service.search.store.database import FILE
+from service.search.store.rows import digest_of, pack
+from service.search.store.store import Store
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 KILLS = 6
 INFO = CollectionInfo("new", "s", "dot", 16, "model", "flat", "float32", None, "now", 0)
 TABLES = """
@@ -149,7 +149,7 @@ def test_a_damaged_page_of_an_old_store_is_refused(tmp_path: Path) -> None:
 
 def test_killed_at_any_moment_it_is_the_old_store_or_the_new_one(tmp_path: Path) -> None:
     make_old(tmp_path / "old", some_points(5_000))
-    opening = "import sys; from pathlib import Path; from service.search.store import Store; print(flush=True);"
+    opening = "import sys; from pathlib import Path; from service.search.store.store import Store; print(flush=True);"
     opening += "Store.open(Path(sys.argv[1])); print(flush=True)"
     draw = random.Random(1)
     versions = []

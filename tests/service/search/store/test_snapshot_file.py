@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from service.errors import InvalidInput, NotFound, StorageFull, Unavailable
-from service.search import catalog, snapshot_file
 from service.search.filters.model import MatchAny
 from service.search.points import CollectionInfo, Point
-from service.search.rows import digest_of_row, pack
-from service.search.store import Store
+from service.search.store import catalog, snapshot_file
+from service.search.store.rows import digest_of_row, pack
+from service.search.store.store import Store
 
 SEED = int(os.environ.get("TEST_SEED", "1"))
 MUTATIONS = int(os.environ.get("TEST_MUTATIONS", "60"))

@@ -8,16 +8,16 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from service.search import catalog, derived, reading, snapshot_file, writing
-from service.search.catalog import Made
-from service.search.database import Database, refusing_damage
 from service.search.filters import fields
 from service.search.filters.model import Lookup
-from service.search.lexical import Allowed, Lexical
 from service.search.points import CollectionInfo, Metadata, OnConflict, PointId, StoredPoint
-from service.search.reading import Block
-from service.search.rows import NewRow, batched
-from service.search.writing import Written
+from service.search.store import catalog, derived, reading, snapshot_file, writing
+from service.search.store.catalog import Made
+from service.search.store.database import Database, refusing_damage
+from service.search.store.lexical import Allowed, Lexical
+from service.search.store.reading import Block
+from service.search.store.rows import NewRow, batched
+from service.search.store.writing import Written
 
 __all__ = ["Block", "Store", "Written"]
 

@@ -16,8 +16,8 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from models.files import replaced_file
-from service.search.contents import Contents, from_parts
-from service.search.ids import IdColumn
+from service.search.embedded.contents import Contents, from_parts
+from service.search.embedded.ids import IdColumn
 from service.search.indexes import graph
 from service.search.indexes.base import VectorIndex
 from service.search.indexes.graph import GraphIndex

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import apsw
 
 from service.errors import Unavailable
-from service.search import catalog, wordtable
 from service.search.filters import fields
-from service.search.rows import COLUMNS, NewRow, as_new, batched, intact, stored_entries
+from service.search.store import catalog, wordtable
+from service.search.store.rows import COLUMNS, NewRow, as_new, batched, intact, stored_entries
 
 
 class Removed(NamedTuple):

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import Unavailable
-from service.search import contents, index_file
-from service.search.collection import StoredCollection
-from service.search.contents import Contents
+from service.search.embedded import contents, index_file
+from service.search.embedded.collection import StoredCollection
+from service.search.embedded.contents import Contents
 from service.search.view import bits_of, size_of
 
 FOLDER = "indexes"

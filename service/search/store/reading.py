@@ -12,9 +12,9 @@ import orjson
 from numpy.typing import NDArray
 
 from service.errors import Unavailable
-from service.search import catalog
 from service.search.points import CollectionInfo, Metadata, PointId, StoredPoint
-from service.search.rows import COLUMNS, FLOAT32, id_of, intact, unpack
+from service.search.store import catalog
+from service.search.store.rows import COLUMNS, FLOAT32, id_of, intact, unpack
 
 BLOCK = 1_024  # rows handed on together; so many stay in the processor's cache until they are put side by side
 

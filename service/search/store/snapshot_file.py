@@ -14,10 +14,11 @@ import numpy as np
 
 from models.files import sync_directory
 from service.errors import InvalidInput, Unavailable
-from service.search import catalog, reading, vectors
-from service.search.database import connect, connect_unchanging
+from service.search import vectors
 from service.search.points import CollectionInfo, IndexKind, Metric, Storage
-from service.search.rows import COLUMNS, DIGEST_BYTES, FLOAT32, NewRow, Row, as_new, batched, intact
+from service.search.store import catalog, reading
+from service.search.store.database import connect, connect_unchanging
+from service.search.store.rows import COLUMNS, DIGEST_BYTES, FLOAT32, NewRow, Row, as_new, batched, intact
 
 APPLICATION_ID = 0x6D637373  # "mcss"
 VERSION = 1

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from service.search.filters.model import Lookup
 from service.search.points import Metadata, PointId
-from service.search.store import Store
+from service.search.store.store import Store
 from service.search.view import View
 
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from service.search.contents import Contents, from_parts, with_live
-from service.search.ids import IdColumn
+from service.search.embedded.contents import Contents, from_parts, with_live
+from service.search.embedded.ids import IdColumn
 from service.search.indexes.base import VectorIndex, Vectors
 from service.search.view import Places, bits_of, places_of, size_of
 

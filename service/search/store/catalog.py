@@ -8,7 +8,7 @@ import apsw
 
 from service.errors import NotFound, StorageFull, Unavailable
 from service.search.points import CollectionInfo
-from service.search.rows import digest_of
+from service.search.store.rows import digest_of
 
 
 class Made(NamedTuple):

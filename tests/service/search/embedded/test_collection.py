@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from service.errors import Conflict, InvalidInput, NotFound, StorageFull, Unavailable
-from service.search.collection import StoredCollection as Collection
-from service.search.collections import Collections
+from service.search.embedded.collection import StoredCollection as Collection
+from service.search.embedded.collections import Collections
 from service.search.filters.model import Filter
 from service.search.points import Point, Search, Selection, Upserted
 
@@ -239,7 +239,7 @@ def test_metadata_does_not_grow_over_the_limit(open_data: Open) -> None:
     cats.upsert([Point("a", axis(0), metadata={"name": "x" * 30}), Point("b", axis(1))])
     everything = Selection(filter=Filter())
     assert cats.set_metadata(everything, {"legs": 4}) == 2
-    with pytest.raises(InvalidInput, match="would have 6. bytes as JSON; the limit is 60"):
+    with pytest.raises(InvalidInput, match=r"would have \d+ bytes as JSON; the limit is 60"):
         cats.set_metadata(everything, {"colour": "black and w"})
     assert [point.metadata for point in cats.get(["a", "b"])] == [{"name": "x" * 30, "legs": 4}, {"legs": 4}]
     assert cats.delete_metadata(everything, ["legs"]) == 2

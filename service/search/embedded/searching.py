@@ -6,12 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.search.contents import Contents
+from service.search.embedded.contents import Contents
 from service.search.filters.cache import FilterCache
 from service.search.fusion import Fused, reciprocal_rank_fusion
 from service.search.indexes.base import Found, Vectors
 from service.search.points import Hit, Search, StoredPoint
-from service.search.store import Store
+from service.search.store.store import Store
 from service.search.view import Bits, places_of_rows
 
 FUSED_DEPTH = 100  # hits of each search that a fusion looks at, at least
