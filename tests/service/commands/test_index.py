@@ -1,11 +1,14 @@
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
+from service.commands.rejections import rejection_log
+from service.importing.records import Rejection
 from tests.service.commands.conftest import Run, mcse, points_of
 
 Lines = Callable[..., Path]
@@ -114,15 +117,16 @@ def test_only_bad_records_are_rejected_each_with_its_reason(
         20: (json.dumps({"vector": [1.0]}), "The vector has 1 numbers; the collection's dimension is 16"),
         21: (json.dumps({"vector": [0.0] * 16}), "all zeros"),
         30: (json.dumps({"text": "a", "m": "x" * 20_000}), "The metadata has"),
-        33: ('{"text": "   "}', ""),
+        33: ('{"text": "   "}', "becomes a token"),
+        34: ('{"text": "a", "m": ' + "[" * 500 + "]" * 500 + "}", "nested too deep"),
     }
     content = list(good)
     for line, (text, _) in sorted(bad.items()):
         content.insert(line - 1, text)
     path.write_text("\n".join(content))
     result = run("index", path, "-c", "pets", "--url", url, "--create", "--rejected", rejected, "--strict", exits=1)
-    assert "48 read, 40 written (0 of them replaced a point), 0 skipped, 8 rejected" in result.stdout
-    assert f"and 3 more; all of them are in {rejected}" in result.stdout
+    assert "49 read, 40 written (0 of them replaced a point), 0 skipped, 9 rejected" in result.stdout
+    assert f"and 4 more; all of them are in {rejected}" in result.stdout
     assert {point["id"] for point in points_of(client, "pets")} == set(range(40))
     told = [json.loads(line) for line in rejected.read_text().splitlines()]
     assert [(entry["file"], entry["line"]) for entry in told] == [(str(path), line) for line in sorted(bad)]
@@ -206,3 +210,35 @@ def test_what_cannot_be_done_is_one_sentence(
     assert stderr.startswith("Error: ")
     assert part in stderr
     assert stderr.count("\n") == 1
+
+
+def test_a_collection_of_another_model_is_refused_with_the_cure(
+    run: Run, other_model: httpx.Client, lines: Lines
+) -> None:
+    path = lines([{"text": "a"}])
+    stderr = run("index", path, "-c", "pets", "--url", other_model.base_url, exits=1).stderr
+    assert "another model (ffffffffffff, the service runs eeeeeeeeeeee)" in stderr
+    assert "mcse reindex --collection pets" in stderr
+
+
+def test_parquet_without_pyarrow_says_what_to_install(
+    run: Run, url: str, client: httpx.Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.put("/collections/pets", json={})
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "service.importing.parquet", raising=False)
+    path = tmp_path / "a.parquet"
+    path.write_bytes(b"PAR1")
+    for call in (("index", path), ("export", "-o", path)):
+        stderr = run(*call, "-c", "pets", "--url", url, exits=1).stderr
+        assert "Parquet needs pyarrow, which is not installed" in stderr
+        assert "pip install '.[files]'" in stderr
+    assert path.read_bytes() == b"PAR1"
+
+
+def test_a_log_of_rejections_that_is_gone_is_begun_again(tmp_path: Path) -> None:
+    path = tmp_path / "rejected.jsonl"
+    with rejection_log(path, 100) as log:
+        log.write("a.txt", [Rejection(3, "bad")])
+    assert path.read_bytes() == b'{"file":"a.txt","line":3,"reason":"bad"}\n'
+    assert log.size == path.stat().st_size

@@ -135,6 +135,9 @@ def test_what_changes_meanwhile_is_found(
     call = ("migrate", "--from", url, "--to", proxied(str(target.base_url), change), "-c", "pets")
     stderr = run(*call, exits=1).stderr
     assert "0 points are missing in pets and 1 are different (ids 1)" in stderr
+    assert "600 points" in run(*call, "--resume").stdout
+    assert by_id(target, "pets").keys() == by_id(client, "pets").keys()
+    assert by_id(target, "pets")[1]["text"] == "text 1 🐕"
     client.post("/collections/pets/points/delete", json={"ids": [1]})
     client.put("/collections/pets/points", json={"points": [{"id": "late", "text": "late"}]})
     stderr = run(*call, "--resume", exits=1).stderr
@@ -157,3 +160,27 @@ def test_what_the_other_service_does_not_take_is_told(run: Run, client: httpx.Cl
         stderr = run("migrate", "--from", url, "--to", small.base_url, "-c", "pets", exits=1).stderr
         assert "1 points were rejected and are not in pets: long: The text has 5000 characters" in stderr
         assert len(points_of(small, "pets")) == 200
+
+
+def test_to_qdrant_and_back(
+    run: Run, client: httpx.Client, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    qdrant_client = pytest.importorskip("qdrant_client")
+    monkeypatch.setattr(
+        "service.search.qdrant.connection.open_qdrant", lambda *_: qdrant_client.QdrantClient(":memory:")
+    )
+    fill(client, "dot")
+    client.put("/collections/units", json={})
+    points = [{"id": n, "text": f"text {n}"} for n in range(200)]
+    client.put("/collections/units/points", json={"points": points})
+    settings = Settings(
+        data_dir=tmp_path / "none", threads=1, max_batch_tokens=4096, search="qdrant", qdrant_url="http://memory"
+    )
+    with served(settings, StubCheckpoint(), StubEncoder()) as qdrant:
+        for name in ("pets", "units"):
+            run("migrate", "--from", url, "--to", qdrant.base_url, "-c", name)
+            result = run("migrate", "--from", qdrant.base_url, "--to", url, "-c", name, "--into", f"{name}-back")
+            if name == "pets":
+                assert "bit for bit" in result.stdout
+    assert by_id(client, "pets-back") == by_id(client, "pets")
+    assert client.get("/collections/pets-back").json()["description"] == "Ours"
