@@ -93,24 +93,28 @@ class Searcher:
     def _compared(self, queries: Vectors, found: Found, rows: NDArray[np.int64], wanted: int) -> list[list[Scored]]:
         """The best of those that were found, by their vectors in the store."""
         needed = np.unique(rows[found.places >= 0])
-        points = self._store.points_by_row(self._number, needed)
-        if len(points) < len(needed):
+        kept, vectors = self._store.vectors_by_row(self._number, needed)
+        if len(kept) < len(needed):
             raise OutOfDate
         answers = []
         for query, its_rows, its_places in zip(queries, rows.tolist(), found.places.tolist(), strict=True):
             numbers = [row for row, place in zip(its_rows, its_places, strict=True) if place >= 0]
-            exact = np.stack([points[row].vector for row in numbers]) @ query if numbers else np.empty(0)
+            exact = vectors[np.searchsorted(kept, numbers)] @ query
             ranked = sorted(zip(numbers, exact.tolist(), strict=True), key=lambda hit: (-hit[1], hit[0]))
             answers.append(ranked[:wanted])
         return answers
 
     def _lexical(self, search: Search, contents: Contents, allowed: Bits | None, wanted: int) -> list[list[Scored]]:
+        known = contents.view.rows[: contents.view.count]
+        bits = contents.view.live if allowed is None else allowed
+
         def passes(rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-            places = np.searchsorted(contents.view.rows[: contents.view.count], rows)
-            inside = (places < contents.view.count) & np.isin(rows, contents.view.rows[: contents.view.count])
-            bits = contents.view.live if allowed is None else allowed
-            places = np.where(inside, places, 0)
-            passing: NDArray[np.bool_] = inside & (bits[places >> 3] >> (places & 7) & 1).astype(np.bool_)
+            if not len(known):
+                return np.zeros(len(rows), np.bool_)
+            places = np.minimum(np.searchsorted(known, rows), len(known) - 1)
+            passing: NDArray[np.bool_] = (known[places] == rows) & (bits[places >> 3] >> (places & 7) & 1).astype(
+                np.bool_
+            )
             return passing
 
         return [self._store.lexical(self._number, words, wanted, passes) for words in search.words or ()]

@@ -121,14 +121,9 @@ def _new_index(collection: StoredCollection) -> VectorIndex:
 
 def _stored_vectors(collection: StoredCollection, rows: Rows) -> tuple[Rows, Vectors]:
     """Those of the rows that are still in the store, with their vectors."""
-    kept: list[int] = []
-    vectors: list[Vectors] = []
-    for start in range(0, len(rows), CHUNK):
-        points = collection.store.points_by_row(collection.number, rows[start : start + CHUNK])
-        kept += sorted(points)
-        vectors += [points[row].vector for row in sorted(points)]
-    width = collection.static_info.dimension
-    return np.array(kept, np.int64), np.array(vectors, np.float32).reshape(len(kept), width)
+    starts = range(0, max(1, len(rows)), CHUNK)
+    pairs = [collection.store.vectors_by_row(collection.number, rows[start : start + CHUNK]) for start in starts]
+    return np.concatenate([kept for kept, _ in pairs]), np.concatenate([vectors for _, vectors in pairs])
 
 
 def _verify(collection: StoredCollection, stopping: Callable[[], bool]) -> None:
