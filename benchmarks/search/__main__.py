@@ -31,5 +31,16 @@ def recall(
     finish(measure(count, queries, rounds), as_markdown=markdown, to=json)
 
 
+@app.command()
+def filtered(
+    count: Count = 200_000, queries: Queries = 300, rounds: Rounds = 5, json: Json = None, markdown: Markdown = False
+) -> None:
+    """Searches with filters that let 0.1, 1, 10 and 50 % of the points through: recall, and time over that without."""
+    from benchmarks.search.filtered import measure
+    from benchmarks.search.report import finish
+
+    finish(measure(count, queries, rounds), as_markdown=markdown, to=json)
+
+
 if __name__ == "__main__":
     app(prog_name="python -m benchmarks.search")

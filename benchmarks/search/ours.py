@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service.search.collection import StoredCollection
-from service.search.collections import Collections
+from service.search.embedded.collection import StoredCollection
+from service.search.embedded.collections import Collections
 from service.search.points import Json, Point, Storage
 
 NAME = "benchmark"
@@ -67,7 +67,7 @@ def settle(collection: StoredCollection) -> None:
 
 
 def _is_behind(collection: StoredCollection) -> bool:
-    from service.search import kinds
+    from service.search.embedded import kinds
 
     now = collection.contents
     return kinds.is_due(collection.static_info, now.index, now.view.count, now.view.live_count)
