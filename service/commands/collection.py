@@ -18,7 +18,9 @@ def require_collection(
     """
     found = description_of(client, name)
     if found is None and made_as is None:
-        raise CommandError(f"{client.url} has no collection {name}. Make it with --create, or correct --collection.")
+        raise CommandError(
+            f"{client.url} has no collection {name}. Leave --no-create out to make it, or correct --collection."
+        )
     if found is None:
         return client.call("PUT", collection_path(name), dict(made_as or {}))
     for option, value in (made_as or {}).items():

@@ -54,11 +54,15 @@ def index(
         Literal["replace", "skip", "error"], typer.Option(help="Where an id is there; error rejects the record.")
     ] = "replace",
     batch: Annotated[int, typer.Option(min=1, help="Records in a write; the service's limit bounds it.")] = 256,
-    create: Annotated[bool, typer.Option("--create", help="Make the collection where it is missing.")] = False,
-    space: Annotated[Space | None, typer.Option(help="With --create.", show_default="sentence")] = None,
-    metric: Annotated[Metric | None, typer.Option(help="With --create.", show_default="cosine")] = None,
-    index_kind: Annotated[IndexKind | None, typer.Option("--index", help="With --create.", show_default="auto")] = None,
-    storage: Annotated[Storage | None, typer.Option(help="With --create.", show_default="float32")] = None,
+    create: Annotated[bool, typer.Option(help="Make the collection where it is missing.")] = True,
+    space: Annotated[Space | None, typer.Option(help="Of a collection that is made.", show_default="sentence")] = None,
+    metric: Annotated[Metric | None, typer.Option(help="Of a collection that is made.", show_default="cosine")] = None,
+    index_kind: Annotated[
+        IndexKind | None, typer.Option("--index", help="Of a collection that is made.", show_default="auto")
+    ] = None,
+    storage: Annotated[
+        Storage | None, typer.Option(help="Of a collection that is made.", show_default="float32")
+    ] = None,
     resume: ResumeOption = False,
     state: StateOption = None,
     rejected: Annotated[Path | None, typer.Option(help="File for all rejected records, as JSONL.")] = None,
@@ -69,7 +73,7 @@ def index(
 
     What is acknowledged is on disk. Stopped at any point, the same call with --resume goes on.
 
-    Example: mcse index captions.jsonl --collection captions --create
+    Example: mcse index captions.jsonl --collection captions
     """
     made_as = _made_as(create, {"space": space, "metric": metric, "index": index_kind, "storage": storage})
     with told_in_one_sentence(*NAMED), resumable():
@@ -95,7 +99,7 @@ def _made_as(create: bool, given: dict[str, str | None]) -> dict[str, str] | Non
     """How to make the collection; None where it must be there."""
     made_as = {name: value for name, value in given.items() if value is not None}
     if made_as and not create:
-        raise typer.BadParameter(f"--{next(iter(made_as))} says how to make a collection, and needs --create.")
+        raise typer.BadParameter(f"--{next(iter(made_as))} says how to make a collection, and --no-create forbids it.")
     return made_as if create else None
 
 

@@ -17,6 +17,7 @@ DOT = "dot"
 """Vectors are taken as they are."""
 METRICS = (COSINE, DOT)
 
+UNIT_TO = 1e-6  # float32 vectors that were scaled have length 1 to within half of this
 MAX_LENGTH = 1e18  # two such vectors multiply to at most 1e36; float32 ends at 3.4e38, so no score overflows
 
 
@@ -52,7 +53,9 @@ def unit(vectors: NDArray[np.float32], width: int, what: str) -> NDArray[np.floa
     """
     length = _measured(vectors, width, what)
     _refuse(length == 0, what, "is all zeros, which has no cosine; expected at least one number that is not 0")
-    return (vectors / length[:, None]).astype(np.float32)
+    # A vector that has this length already comes out as it went in, however often it is written.
+    factor = np.where(np.abs(length - 1) < UNIT_TO, 1.0, length)
+    return (vectors / factor[:, None]).astype(np.float32)
 
 
 def _measured(vectors: NDArray[np.float32], width: int, what: str) -> NDArray[np.float64]:

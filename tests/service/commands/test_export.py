@@ -31,7 +31,7 @@ def test_what_is_exported_is_indexed_again(run: Run, pets: httpx.Client, url: st
     output = tmp_path / name
     result = run("export", "-c", "pets", "--url", url, "--output", output, "--with-vector")
     assert f"4 points to {output}" in result.stderr
-    run("index", output, "-c", "again", "--url", url, "--create", "--metric", "dot", "--strict")
+    run("index", output, "-c", "again", "--url", url, "--metric", "dot", "--strict")
     before, after = (points_of(pets, collection, with_vector=True) for collection in ("pets", "again"))
     if name != "out.jsonl":  # the rest has one type for all ids, so the integer 1 and the string "1" become one
         before = [{**point, "id": str(point["id"])} for point in before[1:]]
@@ -42,7 +42,7 @@ def test_integer_ids_stay_integers_in_parquet(run: Run, client: httpx.Client, ur
     client.put("/collections/pets", json={})
     client.put("/collections/pets/points", json={"points": [{"id": n, "text": f"t {n}"} for n in range(3)]})
     run("export", "-c", "pets", "--url", url, "-o", tmp_path / "a.parquet")
-    run("index", tmp_path / "a.parquet", "-c", "again", "--url", url, "--create")
+    run("index", tmp_path / "a.parquet", "-c", "again", "--url", url)
     assert points_of(client, "again") == points_of(client, "pets")
 
 

@@ -23,7 +23,7 @@ def test_records_become_points(run: Run, url: str, client: httpx.Client, lines: 
             {"id": "c", "vector": vector},
         ]
     )
-    result = run("index", path, "--collection", "pets", "--url", url, "--create")
+    result = run("index", path, "--collection", "pets", "--url", url)
     assert "3 read, 3 written (0 of them replaced a point), 0 skipped, 0 rejected" in result.stdout
     first, second, third = points_of(client, "pets", with_vector=True)
     assert (first["id"], first["text"], first["metadata"]) == (1, "a dog runs", {"year": 2021})
@@ -35,21 +35,21 @@ def test_records_become_points(run: Run, url: str, client: httpx.Client, lines: 
 def test_the_collection_is_made_as_it_is_said(run: Run, url: str, client: httpx.Client, lines: Lines) -> None:
     path = lines([{"text": "a"}])
     made_as = ["--space", "grounded", "--metric", "dot", "--index", "flat", "--storage", "int8"]
-    run("index", path, "-c", "pets", "--url", url, "--create", *made_as)
+    run("index", path, "-c", "pets", "--url", url, *made_as)
     made = client.get("/collections/pets").json()
     assert [made[name] for name in ("space", "metric", "index", "storage")] == ["grounded", "dot", "flat", "int8"]
     assert (
         "is there with metric dot, not cosine"
-        in run("index", path, "-c", "pets", "--url", url, "--create", "--metric", "cosine", exits=1).stderr
+        in run("index", path, "-c", "pets", "--url", url, "--metric", "cosine", exits=1).stderr
     )
     run("index", path, "-c", "pets", "--url", url)
 
 
-def test_a_missing_collection_is_made_only_where_it_is_asked_for(run: Run, url: str, lines: Lines) -> None:
+def test_a_missing_collection_is_not_made_where_that_is_forbidden(run: Run, url: str, lines: Lines) -> None:
     path = lines([{"text": "a"}])
-    call = ("index", path, "-c", "pets", "--url", url)
-    assert "has no collection pets. Make it with --create" in run(*call, exits=1).stderr
-    assert "needs --create" in run(*call, "--metric", "dot", exits=2).stderr
+    call = ("index", path, "-c", "pets", "--url", url, "--no-create")
+    assert "has no collection pets. Leave --no-create out to make it" in run(*call, exits=1).stderr
+    assert "--no-create forbids it" in run(*call, "--metric", "dot", exits=2).stderr
 
 
 def test_made_ids_are_file_and_line_so_that_a_second_run_changes_nothing(
@@ -58,7 +58,7 @@ def test_made_ids_are_file_and_line_so_that_a_second_run_changes_nothing(
     path = tmp_path / "sentences.txt"
     path.write_text("first\n\nsecond\n")
     for written in ("2 written (0 of them replaced", "2 written (2 of them replaced"):
-        assert written in run("index", path, "-c", "pets", "--url", url, "--create").stdout
+        assert written in run("index", path, "-c", "pets", "--url", url).stdout
     assert {point["id"]: point["text"] for point in points_of(client, "pets")} == {
         "sentences.txt:1": "first",
         "sentences.txt:3": "second",
@@ -74,14 +74,14 @@ def test_files_of_one_name_do_not_overwrite_each_other(
     for folder in ("one", "two"):
         Path(folder).mkdir()
         Path(folder, "a.txt").write_text(f"{folder}\n")
-    run("index", "one/a.txt", "two/a.txt", "-c", "pets", "--url", url, "--create")
+    run("index", "one/a.txt", "two/a.txt", "-c", "pets", "--url", url)
     assert {point["id"] for point in points_of(client, "pets")} == {"one/a.txt:1", "two/a.txt:1"}
 
 
 def test_a_name_longer_than_an_id_may_be(run: Run, url: str, client: httpx.Client, tmp_path: Path) -> None:
     path = tmp_path / f"{'n' * 200}.txt"
     path.write_text("a\nb\n")
-    run("index", path, "-c", "pets", "--url", url, "--create", "--strict")
+    run("index", path, "-c", "pets", "--url", url, "--strict")
     assert len(points_of(client, "pets")) == 2
 
 
@@ -89,7 +89,7 @@ def test_formats_and_fields_are_as_they_are_said(run: Run, url: str, client: htt
     path = tmp_path / "points.data"
     path.write_text("key;body;year;zip;left out\n7;a dog;2021;00123;x\n")
     run(
-        *("index", path, "-c", "pets", "--url", url, "--create", "--format", "csv", "--delimiter", ";"),
+        *("index", path, "-c", "pets", "--url", url, "--format", "csv", "--delimiter", ";"),
         *("--id-field", "key", "--text-field", "body", "--type", "key=int", "--type", "year=int"),
         *("--metadata", "year", "--metadata", "zip"),
     )
@@ -124,7 +124,7 @@ def test_only_bad_records_are_rejected_each_with_its_reason(
     for line, (text, _) in sorted(bad.items()):
         content.insert(line - 1, text)
     path.write_text("\n".join(content))
-    result = run("index", path, "-c", "pets", "--url", url, "--create", "--rejected", rejected, "--strict", exits=1)
+    result = run("index", path, "-c", "pets", "--url", url, "--rejected", rejected, "--strict", exits=1)
     assert "49 read, 40 written (0 of them replaced a point), 0 skipped, 9 rejected" in result.stdout
     assert f"and 4 more; all of them are in {rejected}" in result.stdout
     assert {point["id"] for point in points_of(client, "pets")} == set(range(40))
@@ -139,7 +139,7 @@ def test_only_bad_records_are_rejected_each_with_its_reason(
 
 def test_the_last_record_of_an_id_wins(run: Run, url: str, client: httpx.Client, lines: Lines) -> None:
     path = lines([{"id": n % 7, "text": f"version {n}"} for n in range(100)])
-    run("index", path, "-c", "pets", "--url", url, "--create", "--batch", 5)
+    run("index", path, "-c", "pets", "--url", url, "--batch", 5)
     assert {point["id"]: point["text"] for point in points_of(client, "pets")} == {
         n % 7: f"version {n}" for n in range(93, 100)
     }
@@ -149,7 +149,7 @@ def test_what_becomes_of_ids_that_are_there(run: Run, url: str, client: httpx.Cl
     old = lines([{"id": n, "text": "old"} for n in range(3)], "old.jsonl")
     new = lines([{"id": n, "text": "new"} for n in range(6)], "new.jsonl")
     common = ("-c", "pets", "--url", url)
-    run("index", old, *common, "--create")
+    run("index", old, *common)
     result = run("index", new, *common, "--on-conflict", "error", "--strict", exits=1)
     assert "6 read, 3 written" in result.stdout
     assert "new.jsonl, line 2: There is a point with this id already." in result.stdout
@@ -169,19 +169,17 @@ def test_writes_stay_within_the_limits_of_the_service(
 ) -> None:
     server = start(max_points_per_request=7, max_body_bytes=4096, max_items=7)
     path = lines([{"id": n, "text": "long " * 100, "vector": [0.123456789] * 16} for n in range(50)])
-    run("index", path, "-c", "pets", "--url", server.base_url, "--create", "--strict")
+    run("index", path, "-c", "pets", "--url", server.base_url, "--strict")
     assert len(points_of(server, "pets")) == 50
 
 
 def test_a_text_the_model_does_not_read_to_its_end_is_told(run: Run, url: str, lines: Lines) -> None:
     path = lines([{"text": "word " * 50}, {"text": "short"}])
-    assert (
-        "1 texts are longer than the model reads" in run("index", path, "-c", "pets", "--url", url, "--create").stdout
-    )
+    assert "1 texts are longer than the model reads" in run("index", path, "-c", "pets", "--url", url).stdout
 
 
 def test_standard_input(url: str, client: httpx.Client) -> None:
-    call = mcse("index", "-", "-c", "pets", "--url", url, "--create", "--format", "text")
+    call = mcse("index", "-", "-c", "pets", "--url", url, "--format", "text")
     for _ in range(2):
         subprocess.run(call, input=b"one\ntwo\n", check=True)
     assert len({point["id"] for point in points_of(client, "pets")}) == 4
@@ -206,7 +204,7 @@ def test_what_cannot_be_done_is_one_sentence(
     run: Run, url: str, lines: Lines, monkeypatch: pytest.MonkeyPatch, words: list[str], part: str
 ) -> None:
     monkeypatch.chdir(lines([{"text": "a"}]).parent)
-    stderr = run("index", "-c", "pets", "--create", "--url", url, *words, exits=1).stderr
+    stderr = run("index", "-c", "pets", "--url", url, *words, exits=1).stderr
     assert stderr.startswith("Error: ")
     assert part in stderr
     assert stderr.count("\n") == 1

@@ -46,7 +46,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_one_that_was_not(
     server = start()
     runtime = server.app.state.services.encoder  # type: ignore[attr-defined]
     path, rejected = lines(many(1200)), tmp_path / "rejected.jsonl"
-    common = ("index", path, "--url", server.base_url, "--create", "--batch", 16, "--on-conflict", on_conflict)
+    common = ("index", path, "--url", server.base_url, "--batch", 16, "--on-conflict", on_conflict)
     whole = run(*common, "-c", "whole", "--rejected", tmp_path / "whole.jsonl", "--json")
     runtime.seconds = 0.03
     call = mcse(*common, "-c", "pets", "--state", tmp_path / "state", "--rejected", rejected)
@@ -81,7 +81,7 @@ def test_trouble_on_the_way_changes_nothing(
     random.seed(3)
     points = [{"id": n, "text": f"sentence {n}"} for n in range(100)]
     between = proxied(url, lambda *_: wrong if random.random() < 0.3 else None)
-    run("index", lines(points), "-c", "pets", "--url", between, "--create", "--batch", 10, "--on-conflict", on_conflict)
+    run("index", lines(points), "-c", "pets", "--url", between, "--batch", 10, "--on-conflict", on_conflict)
     assert sorted((point["id"], point["text"]) for point in points_of(client, "pets")) == [
         (point["id"], point["text"]) for point in points
     ]
@@ -116,7 +116,7 @@ def test_a_run_that_failed_goes_on_where_it_was(
 
     between = proxied(url, trouble)
     path = lines([{"id": n, "text": f"sentence {n}"} for n in range(100)])
-    call = ("index", path, "-c", "pets", "--url", between, "--create", "--batch", 10)
+    call = ("index", path, "-c", "pets", "--url", between, "--batch", 10)
     failed = run(*call, exits=1)
     assert "The service answers 404: gone" in failed.stderr
     assert "--resume" in failed.stderr
@@ -131,7 +131,7 @@ def test_a_run_that_failed_goes_on_where_it_was(
 def test_only_the_same_run_goes_on(run: Run, url: str, lines: Lines, tmp_path: Path, proxied: Proxied) -> None:
     between = proxied(url, lambda method, path: "gone" if method == "PUT" and path.endswith("/points") else None)
     path, state = lines([{"id": 1, "text": "a"}]), tmp_path / "state"
-    call = ("index", path, "--url", between, "--create", "--state", state)
+    call = ("index", path, "--url", between, "--state", state)
     run(*call, "-c", "pets", exits=1)
     assert "had another collection." in run(*call, "-c", "other", "--resume", exits=1).stderr
     assert "had another options." in run(*call, "-c", "pets", "--resume", "--id-field", "key", exits=1).stderr
@@ -158,7 +158,7 @@ def test_several_files_go_on_in_the_one_that_was_cut_off(
         return "gone" if broken and write and seen == 5 else None
 
     between = proxied(url, trouble)
-    call = ("index", *files, "-c", "pets", "--url", between, "--create", "--batch", 10)
+    call = ("index", *files, "-c", "pets", "--url", between, "--batch", 10)
     run(*call, exits=1)
     broken, seen = False, 0
     assert "90 read, 90 written" in run(*call, "--resume").stdout
@@ -170,7 +170,7 @@ def test_a_state_that_cannot_be_written_is_told_before_anything_is(
     run: Run, url: str, client: httpx.Client, lines: Lines
 ) -> None:
     path = lines([{"text": "a"}])
-    stderr = run("index", path, "-c", "pets", "--url", url, "--create", "--state", "/proc/none/state", exits=1).stderr
+    stderr = run("index", path, "-c", "pets", "--url", url, "--state", "/proc/none/state", exits=1).stderr
     assert "--state" in stderr
     assert client.post("/collections/pets/count", json={}).json()["count"] == 0
 
@@ -179,7 +179,7 @@ def test_ctrl_c_is_one_sentence(start: Callable[..., httpx.Client], lines: Lines
     server = start()
     server.app.state.services.encoder.seconds = 0.05  # type: ignore[attr-defined]
     path = lines([{"id": n, "text": f"sentence {n}"} for n in range(2000)])
-    call = mcse("index", path, "-c", "pets", "--url", server.base_url, "--create", "--batch", 4)
+    call = mcse("index", path, "-c", "pets", "--url", server.base_url, "--batch", 4)
     process = subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     while server.post("/collections/pets/count", json={}).json().get("count", 0) < 10:
         time.sleep(0.01)

@@ -52,3 +52,10 @@ def test_unit_vectors_have_length_one_at_every_scale(scale: float) -> None:
 def test_zeros_have_no_direction() -> None:
     with pytest.raises(InvalidInput, match=r"points\[1\]: the vector is all zeros"):
         vectors.unit(np.array([[1, 0], [0, 0]], np.float32), 2, "points")
+
+
+@pytest.mark.parametrize("width", [2, 16, 384])
+def test_a_vector_of_length_one_is_kept_bit_for_bit(width: int) -> None:
+    given = np.random.default_rng(width).standard_normal((5_000, width), dtype=np.float32)
+    once = vectors.unit(given, width, "points")
+    assert vectors.unit(once, width, "points").tobytes() == once.tobytes()
