@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from service.search.collections import Collections
+from service.search.embedded.collections import Collections
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

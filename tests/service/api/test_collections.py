@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.search.collections import Collections
+from service.search.embedded.collections import Collections
 from service.search.indexes import graph
 
 Start = Callable[..., httpx.Client]

@@ -7,12 +7,12 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from service.search.view import View, bits_of
 from service.search.filters import fields
 from service.search.filters.entries import entries
 from service.search.filters.evaluate import matches
 from service.search.filters.model import Filter, Lookup
 from service.search.points import Metadata, PointId
+from service.search.view import View, bits_of
 
 
 class DictionaryStore:

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.errors import Unavailable
-from service.search.view import size_of
 from service.search.filters.cache import MOST_READ, FilterCache
 from service.search.filters.model import Filter, HasId, IsEmpty, IsNull, Leaf, MatchAny, MatchExcept, MatchText, Range
 from service.search.points import Metadata, PointId
+from service.search.view import size_of
 from tests.service.search.filters.dictionary import DictionaryStore
 from tests.service.search.filters.strategies import FILTERS, IDS, METADATA
 

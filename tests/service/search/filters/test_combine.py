@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.search.view import bits_of, none, places_of, size_of
 from service.search.filters.combine import combined, conditions_of, cut, every
 from service.search.filters.evaluate import matches
 from service.search.filters.model import Filter, HasId, IsNull
 from service.search.points import Metadata
+from service.search.view import bits_of, none, places_of, size_of
 from tests.service.search.filters.strategies import FILTERS, METADATA
 
 

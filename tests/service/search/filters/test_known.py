@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from service.search.view import View, bits_of, none, places_of
 from service.search.filters.known import OVERHEAD_BYTES, Known, KnownSets, key_of
 from service.search.filters.model import Leaf, MatchAny, MatchExcept, Range
+from service.search.view import View, bits_of, none, places_of
 
 
 def known(count: int, *places: int, certain: bool = True) -> Known:

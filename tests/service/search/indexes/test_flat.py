@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.search.view import bits_of
 from service.search.indexes import flat
 from service.search.indexes.flat import FlatIndex
+from service.search.view import bits_of
 
 Vectors = NDArray[np.float32]
 Make = Callable[..., Vectors]

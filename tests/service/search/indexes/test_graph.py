@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.search.view import bits_of
 from service.search.indexes.graph import GraphIndex, is_available
+from service.search.view import bits_of
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="the kernel is not built for this machine (make kernels)")
 
@@ -40,6 +40,13 @@ def linked(stored: Vectors, *, keep_vectors: bool = True, threads: int = 2) -> G
 @pytest.fixture(scope="module")
 def graph(stored: Vectors) -> GraphIndex:
     return linked(stored)
+
+
+def grow(index: GraphIndex, vectors: Vectors) -> None:
+    for start in range(0, len(vectors), 500):
+        index.append(vectors[start : start + 500])
+        while index.unfinished():
+            index.tend(2, len(index))
 
 
 def recall(found: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
@@ -161,25 +168,19 @@ def test_the_same_vectors_give_the_same_graph(stored: Vectors) -> None:
 def test_searches_beside_growth_are_never_wrong(stored: Vectors) -> None:
     """Searchers ask for points that are there while others are appended and taken into the graph by two threads."""
     index = linked(stored[:2_000])
-    probes = stored[:2_000:40]
     wrong: list[object] = []
     stop = threading.Event()
 
     def search() -> None:
         while not stop.is_set():
-            found = index.nearest(probes, 1, count=2_000, allowed=None, breadth=64)
-            if found.places.min() < 0 or found.places.max() >= 2_000:
-                wrong.append(found)
-            if np.mean(found.places[:, 0] == np.arange(0, 2_000, 40)) < 0.9:
+            found = index.nearest(stored[:2_000:40], 1, count=2_000, allowed=None, breadth=64).places[:, 0]
+            if found.min() < 0 or found.max() >= 2_000 or np.mean(found == np.arange(0, 2_000, 40)) < 0.9:
                 wrong.append(found)
 
     threads = [threading.Thread(target=search) for _ in range(2)]
     for thread in threads:
         thread.start()
-    for start in range(2_000, COUNT, 500):
-        index.append(stored[start : start + 500])
-        while index.unfinished():
-            index.tend(2, len(index))
+    grow(index, stored[2_000:])
     stop.set()
     for thread in threads:
         thread.join()

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from service.search.view import bits_of
 from service.search.indexes.base import NotNow
 from service.search.indexes.ivf import IvfIndex
+from service.search.view import bits_of
 
 Vectors = NDArray[np.float32]
 Nearest = Callable[..., tuple[NDArray[np.int64], Vectors]]
