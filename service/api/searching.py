@@ -80,6 +80,7 @@ async def _find(services: Services, record: Record, name: str, body: SearchReque
         score_threshold=body.score_threshold,
         filter=filter_of(body.filter),
         exact=body.exact,
+        breadth=body.breadth,
         with_text=body.with_text,
         with_metadata=body.with_metadata,
         with_vector=body.with_vector,

@@ -17,6 +17,8 @@ from service.api.schemas.base import (
 )
 from service.search.points import Mode
 
+MOST_BREADTH = 4_096
+
 
 class SearchRequest(Body):
     """What to look for: `query`, `vector`, `vectors`, `id` or `ids`; several at once get a list of hits each."""
@@ -38,6 +40,9 @@ class SearchRequest(Body):
     filter: FilterJson | None = Field(None, description="`must`, `should`, `must_not` over metadata and ids.")
     mode: Mode = Field("dense", description="By vectors, by words (`lexical`, BM25), or by both (`hybrid`).")
     exact: bool = Field(False, description="Look at every point, also where the index is approximate.")
+    breadth: Annotated[int, Field(ge=1, le=MOST_BREADTH)] | None = Field(
+        None, description="How much an approximate index looks at; more finds more, and is slower."
+    )
     with_text: bool = True
     with_metadata: bool = True
     with_vector: bool = False

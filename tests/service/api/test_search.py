@@ -352,3 +352,10 @@ def test_several_searches_fail_together_with_the_reason(
     answer = pets.post("/collections/pets/search/batch", json={"searches": searches})
     assert answer.status_code == status, answer.text
     assert told in answer.json()["error"]
+
+
+@pytest.mark.parametrize(("breadth", "status"), [(1, 200), (4_096, 200), (0, 422), (4_097, 422), (2.5, 422)])
+def test_breadth_is_taken_within_its_bounds(client: httpx.Client, breadth: float, status: int) -> None:
+    client.post("/index", json={"texts": ["a cat", "a dog"]})
+    answer = client.post("/search", json={"query": "a cat", "breadth": breadth})
+    assert answer.status_code == status, answer.text

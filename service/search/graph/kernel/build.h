@@ -62,14 +62,24 @@ struct Builder {
         write_links(list, room, taken, choose(candidates, count + 1, room, taken));
     }
 
-    // Who to link a place to on a level, in `taken`; `start` becomes the nearest. -1 when memory ran out.
-    int neighbours(uint32_t place, int64_t places, const Query& query, Found& start, int level, uint32_t* taken) {
+    // Of the places in `beam`, one with the same codes.
+    uint32_t twin_in(const Best& beam, uint32_t place, const Query& query) const {
+        const float own = estimate(query, place);
+        for (int i = 0; i < beam.count; i++)
+            if (beam.items[i].score == own && codes.are_same(beam.items[i].place, place)) return beam.items[i].place;
+        return NOWHERE;
+    }
+
+    // Who to link a place to on a level, in `taken`; `start` becomes the nearest, and `twin` one with the same codes.
+    // -1 when memory ran out.
+    int neighbours(uint32_t place, int64_t places, const Query& query, Found& start, int level, uint32_t* taken,
+                   uint32_t& twin) {
         if (!scratch.prepare(places, codes.padded, graph.breadth)) return -1;
         Best beam = scratch.best(0, graph.breadth);
         scratch.first_look(start.place), scratch.first_look(place);
         beam.add(start.score, start.place);
-        graph.beam_search(codes, query, scratch, beam, level, [](float, uint32_t) {});
-        start = beam.items[0];
+        graph.beam_search(codes, query, scratch, beam, level, [](float, uint32_t) { return false; });
+        start = beam.items[0], twin = twin_in(beam, place, query);
         return choose(beam.items, beam.count, graph.degree, taken);
     }
 
@@ -87,8 +97,10 @@ struct Builder {
         Found start;
         if (graph.enter(codes, query, level, start))
             for (int at = shared; at >= 0; at--) {
-                counts[at] = neighbours(place, places, query, start, at, taken[at]);
+                uint32_t twin;
+                counts[at] = neighbours(place, places, query, start, at, taken[at], twin);
                 if (counts[at] < 0) return false;
+                if (!at && twin != NOWHERE) return graph.add_twin(twin, place), true;
                 write_links(graph.links(place, at), graph.width_of(at), taken[at], counts[at]);
             }
         // Others find the place only now, and from the ground up: whoever comes to it on a level can go on below.

@@ -115,6 +115,9 @@ struct Codes {
         *measures.at(place) = {scale, (float)sqrt(square)};
         if (keeps_vectors) memcpy(vectors.at(place), v, width * sizeof(float));
     }
+    bool are_same(int64_t a, int64_t b) const {
+        return measures.at(a)->scale == measures.at(b)->scale && !memcmp(codes.at(a), codes.at(b), padded);
+    }
     void copy(int64_t place, const Codes& from, int64_t other) {
         memcpy(codes.at(place), from.codes.at(other), padded);
         *measures.at(place) = *from.measures.at(other);

@@ -9,7 +9,7 @@ constexpr int MOST_LEVELS = 12;
 
 struct Graph {
     int degree, breadth;      // links of a place on the upper levels (twice as many on the ground); breadth of a build
-    Blocks<uint32_t> ground;  // 2 * degree links
+    Blocks<uint32_t> ground;  // the next twin, and 2 * degree - 1 links
     Blocks<uint32_t> first;   // where the links of the upper levels start in `upper`, for places that have some
     Blocks<uint32_t> upper;   // degree links a level
     Blocks<uint8_t> levels, locks;
@@ -31,12 +31,21 @@ struct Graph {
     }
     void release() { ground.release(), first.release(), upper.release(), levels.release(), locks.release(); }
 
-    int width_of(int level) const { return level ? degree : 2 * degree; }
+    int width_of(int level) const { return level ? degree : 2 * degree - 1; }
     uint32_t* links(uint32_t place, int level) const {
-        return level ? upper.at(*first.at(place) + level - 1) : ground.at(place);
+        return level ? upper.at(*first.at(place) + level - 1) : ground.at(place) + 1;
     }
     static uint32_t link(const uint32_t* at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
     static void set_link(uint32_t* at, uint32_t to) { __atomic_store_n(at, to, __ATOMIC_RELEASE); }
+
+    // Places with the same codes are one place to the graph, or they would link to each other only, and no way would lead
+    // to them. The first one is in the graph; the others hang on it in a chain.
+    uint32_t twin_of(uint32_t place) const { return link(ground.at(place)); }
+    void add_twin(uint32_t first, uint32_t place) {
+        Lock hold(locks.at(first));
+        set_link(ground.at(place), twin_of(first));
+        set_link(ground.at(first), place);
+    }
 
     // The level of a place: drawn with a chance of 1 / degree for each further one, by a hash, so that the same
     // vectors in the same order give the same graph.
@@ -73,7 +82,7 @@ struct Graph {
     }
 
     // The nearest places on a level that beam search reaches from those in `beam`. `offer(score, place)` hears of every
-    // place that is looked at.
+    // place that is looked at, and of its twins until it says that it takes no more of that score.
     template <class Offer>
     void beam_search(const Codes& codes, const Query& query, Scratch& scratch, Best& beam, int level, Offer offer) const {
         uint32_t fresh[4 * 64];
@@ -83,7 +92,13 @@ struct Graph {
                 continue;
             }
             beam.expanded[at] = 1;
-            const uint32_t* list = links(beam.items[at].place, level);
+            const Found from = beam.items[at];
+            const uint32_t* list = links(from.place, level);
+            if (!level)
+                for (uint32_t twin = twin_of(from.place); twin != NOWHERE; twin = twin_of(twin)) {
+                    scratch.first_look(twin);
+                    if (!offer(from.score, twin)) break;
+                }
             int count = 0;
             for (int i = 0; i < width_of(level); i++) {
                 const uint32_t next = link(list + i);

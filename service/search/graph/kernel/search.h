@@ -31,6 +31,7 @@ struct Searcher {
         Best beam = scratch.best(0, breadth);
         auto offer = [&](float score, uint32_t place) {
             if (place < linked && allows(ask, place)) best.add(score, place);
+            return best.takes(score);
         };
         scratch.first_look(start.place);
         beam.add(start.score, start.place);
@@ -41,7 +42,7 @@ struct Searcher {
     // Steps over places that are not allowed to those behind them, so that all work is on allowed ones: the idea of
     // Patel et al., "ACORN" (2024). `best` holds some to start from.
     void walk_allowed(const Query& query, const Ask& ask, int64_t linked, Best& best) {
-        const int room = 2 * graph.degree, most = 4 * room;
+        const int room = graph.width_of(0), most = 4 * room;
         uint32_t fresh[512];
         for (int at = 0; at < best.count;) {
             if (best.expanded[at]) {
@@ -54,7 +55,16 @@ struct Searcher {
                 if (count < most && place < linked && allows(ask, place) && scratch.first_look(place))
                     fresh[count++] = place, codes.prefetch(place);
             };
-            const uint32_t* list = graph.ground.at(best.items[at].place);
+            // Behind a twin that was seen are only those that were, too, or that it will lead to itself.
+            auto consider_twins = [&](uint32_t of) {
+                for (uint32_t twin = graph.twin_of(of); twin != NOWHERE && count < most; twin = graph.twin_of(twin)) {
+                    if (twin >= linked || !allows(ask, twin)) continue;
+                    if (!scratch.first_look(twin)) break;
+                    fresh[count++] = twin;
+                }
+            };
+            consider_twins(best.items[at].place);
+            const uint32_t* list = graph.links(best.items[at].place, 0);
             for (int i = 0; i < room; i++) {
                 const uint32_t next = Graph::link(list + i);
                 if (next == NOWHERE) break;
@@ -65,7 +75,8 @@ struct Searcher {
                 const uint32_t next = Graph::link(list + i);
                 if (next == NOWHERE) break;
                 if (allows(ask, next)) continue;
-                const uint32_t* behind = graph.ground.at(next);
+                consider_twins(next);
+                const uint32_t* behind = graph.links(next, 0);
                 for (int j = 0; j < room; j++) {
                     const uint32_t place = Graph::link(behind + j);
                     if (place == NOWHERE) break;
