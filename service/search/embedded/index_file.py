@@ -24,7 +24,7 @@ from service.search.indexes.graph import GraphIndex
 from service.search.indexes.ivf import IvfIndex
 from service.search.points import CollectionInfo
 
-FORMAT = 1
+FORMAT = 2
 DIGEST = 32
 PIECE = 1 << 20
 

@@ -128,6 +128,26 @@ def test_zero_vectors_and_long_ones_are_kept_rightly(nearest: Nearest) -> None:
     np.testing.assert_array_equal(found.places, nearest(stored, queries, 4, np.arange(4))[0])
 
 
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.1])
+def test_vectors_that_are_there_many_times_hide_nothing(
+    stored: Vectors, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Were each of them in the graph, they would link to each other alone, and no way would lead to them or past them."""
+    monkeypatch.setattr("service.search.indexes.graph.SCAN_AT_MOST", 100)
+    rng = np.random.default_rng(3)
+    often = stored[:5_000].copy()
+    often[rng.random(5_000) < 0.5] = stored[-1]
+    often[rng.random(5_000) < 0.1] = stored[-2]
+    index = linked(often)
+    allowed = np.flatnonzero(rng.random(5_000) < share)
+    queries = np.concatenate([stored[-2:], often[:100] + 0.1 * rng.standard_normal((100, 48), dtype=np.float32)])
+    found = index.nearest(queries, 10, count=5_000, allowed=bits_of(allowed, 5_000))
+    assert np.isin(found.places, allowed).all()
+    assert all(len(set(places)) == 10 for places in found.places.tolist())
+    worst = np.sort(queries @ often[allowed].T, axis=1)[:, -10]
+    assert np.mean(found.scores[:, -1] >= worst - 1e-5) > 0.95
+
+
 @pytest.mark.parametrize("keep", [True, False])
 def test_a_saved_index_answers_as_before(stored: Vectors, keep: bool) -> None:
     index = linked(stored[:17_000], keep_vectors=keep)
