@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from service.errors import StoreError
-from service.search.collections import Collections
-from service.search.database import FILE
+from service.search.embedded.collections import Collections
 from service.search.filters.model import Filter, MatchAny, MatchText, Range
 from service.search.points import Point, Search
+from service.search.store.database import FILE
 
 SEED = int(os.environ.get("TEST_SEED", "1"))
 MUTATIONS = int(os.environ.get("TEST_MUTATIONS", "60"))

@@ -13,7 +13,7 @@ import json, resource, sys
 from pathlib import Path
 import numpy as np
 from service.errors import StorageFull
-from service.search.collections import Collections
+from service.search.embedded.collections import Collections
 from service.search.points import Point, Search
 
 def open_data():

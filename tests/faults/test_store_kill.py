@@ -11,8 +11,8 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
-from service.search.collection import Collection
-from service.search.collections import Collections
+from service.search.embedded.collection import StoredCollection as Collection
+from service.search.embedded.collections import Collections
 
 SEED = int(os.environ.get("TEST_SEED", "1"))
 KILLS = int(os.environ.get("TEST_KILLS", "20"))
@@ -25,7 +25,7 @@ WRITER = """
 import random, sys
 from pathlib import Path
 import numpy as np
-from service.search.collections import Collections
+from service.search.embedded.collections import Collections
 from service.search.points import Point
 
 data_dir, first, seed, width, most = Path(sys.argv[1]), *map(int, sys.argv[2:])

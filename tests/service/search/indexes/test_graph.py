@@ -132,7 +132,7 @@ def test_zero_vectors_and_long_ones_are_kept_rightly(nearest: Nearest) -> None:
 def test_vectors_that_are_there_many_times_hide_nothing(
     stored: Vectors, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Were each of them in the graph, they would link to each other alone, and no way would lead to them or past them."""
+    """Were each of them in the graph, they would link to each other alone, and no way would lead past them."""
     monkeypatch.setattr("service.search.indexes.graph.SCAN_AT_MOST", 100)
     rng = np.random.default_rng(3)
     often = stored[:5_000].copy()
