@@ -27,7 +27,19 @@ def compile_library(source: Path, library: Path, options: Sequence[str]) -> None
         caches = {"ZIG_GLOBAL_CACHE_DIR": scratch, "ZIG_LOCAL_CACHE_DIR": scratch}
         output = Path(scratch) / "kernel.so"
         subprocess.run(  # noqa: S603 (our own command)
-            [sys.executable, "-m", "ziglang", "cc", *COMPILE, *STRICT, *TARGET, *options, str(source), "-o", str(output)],
+            [
+                sys.executable,
+                "-m",
+                "ziglang",
+                "cc",
+                *COMPILE,
+                *STRICT,
+                *TARGET,
+                *options,
+                str(source),
+                "-o",
+                str(output),
+            ],
             env={**os.environ, **caches},
             check=True,
         )
