@@ -42,5 +42,58 @@ def filtered(
     finish(measure(count, queries, rounds), as_markdown=markdown, to=json)
 
 
+@app.command()
+def writes(
+    count: Count = 200_000,
+    rows: Annotated[int, typer.Option(min=256, help="Rows of each turn.")] = 10_240,
+    rounds: Rounds = 5,
+    json: Json = None,
+    markdown: Markdown = False,
+) -> None:
+    """Durable upserts of ready vectors in batches of 256."""
+    from benchmarks.search.report import finish
+    from benchmarks.search.writes import measure
+
+    finish(measure(count, rows, rounds), as_markdown=markdown, to=json)
+
+
+@app.command()
+def beside(
+    count: Count = 200_000,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Of each turn.")] = 4.0,
+    rounds: Rounds = 5,
+    json: Json = None,
+    markdown: Markdown = False,
+) -> None:
+    """Latencies of searches while 1,000 rows a second are written, and without."""
+    from benchmarks.search.beside import measure
+    from benchmarks.search.report import finish
+
+    finish(measure(count, seconds, rounds), as_markdown=markdown, to=json)
+
+
+@app.command()
+def texts(
+    sentences: Annotated[int, typer.Option(min=1_024, help="Sentences of each round.")] = 4_096,
+    rounds: Rounds = 5,
+    json: Json = None,
+    markdown: Markdown = False,
+) -> None:
+    """Upserts of texts through the real server, against the encoder alone."""
+    from benchmarks.search.report import finish
+    from benchmarks.search.texts import measure
+
+    finish(measure(sentences, rounds), as_markdown=markdown, to=json)
+
+
+@app.command()
+def start(count: Count = 1_000_000, rounds: Rounds = 3, json: Json = None, markdown: Markdown = False) -> None:
+    """Ready again from a kept index and after a kill without one, and memory of the compact kind."""
+    from benchmarks.search.report import finish
+    from benchmarks.search.start import measure
+
+    finish(measure(count, rounds), as_markdown=markdown, to=json)
+
+
 if __name__ == "__main__":
     app(prog_name="python -m benchmarks.search")
