@@ -89,20 +89,22 @@ struct Builder {
         alignas(64) int8_t own[8192];
         if (!graph.make_room(place, level) || !scratch.prepare(places, codes.padded, graph.breadth)) return false;
         const Query query = query_of(codes, place, own);
+        // Of two that find no graph yet, only one may begin it: the other would be linked to nobody.
+        if (!__atomic_load_n(&graph.entry, __ATOMIC_ACQUIRE) && graph.begin(place, level)) return true;
         const uint64_t top = __atomic_load_n(&graph.entry, __ATOMIC_ACQUIRE);
         const int highest = (int)(top >> 32) - 1;
         const int shared = level < highest ? level : highest;
         uint32_t taken[MOST_LEVELS][64];
         int counts[MOST_LEVELS];
         Found start;
-        if (graph.enter(codes, query, level, start))
-            for (int at = shared; at >= 0; at--) {
-                uint32_t twin;
-                counts[at] = neighbours(place, places, query, start, at, taken[at], twin);
-                if (counts[at] < 0) return false;
-                if (!at && twin != NOWHERE) return graph.add_twin(twin, place), true;
-                write_links(graph.links(place, at), graph.width_of(at), taken[at], counts[at]);
-            }
+        graph.enter(codes, query, level, start);
+        for (int at = shared; at >= 0; at--) {
+            uint32_t twin;
+            counts[at] = neighbours(place, places, query, start, at, taken[at], twin);
+            if (counts[at] < 0) return false;
+            if (!at && twin != NOWHERE) return graph.add_twin(twin, place), true;
+            write_links(graph.links(place, at), graph.width_of(at), taken[at], counts[at]);
+        }
         // Others find the place only now, and from the ground up: whoever comes to it on a level can go on below.
         for (int at = 0; at <= shared; at++)
             for (int i = 0; i < counts[at]; i++) connect(taken[at][i], place, at);

@@ -66,6 +66,14 @@ struct Graph {
         return true;
     }
 
+    // Makes `place` the first one of the graph, which has nobody to be linked to; false where there is one.
+    bool begin(uint32_t place, int level) {
+        Lock hold(&entry_lock);
+        if (entry) return false;
+        __atomic_store_n(&entry, (uint64_t)(level + 1) << 32 | place, __ATOMIC_RELEASE);
+        return true;
+    }
+
     // Greedy steps on a level towards the query.
     uint32_t descend(const Codes& codes, const Query& query, uint32_t place, float& score, int level) const {
         for (bool moved = true; moved;) {

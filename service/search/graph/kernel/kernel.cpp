@@ -18,7 +18,7 @@ struct Index {
         Lock hold(&idle_lock);
         scratch->next = idle, idle = scratch;
     }
-    int64_t room() const { return codes.codes.count * BLOCK; }
+    int64_t room() const { return codes.codes.room(); }
     bool reserve(int64_t places) { return codes.reserve(places) && graph.reserve(places); }
 };
 
@@ -77,7 +77,7 @@ int index_link(Index* index, int64_t* next, int64_t last) {
 
 void index_set_linked(Index* index, int64_t linked) { __atomic_store_n(&index->linked, linked, __ATOMIC_RELEASE); }
 int64_t index_count(const Index* index) { return index->count; }
-int64_t index_linked(const Index* index) { return index->linked; }
+int64_t index_linked(const Index* index) { return __atomic_load_n(&index->linked, __ATOMIC_ACQUIRE); }
 
 // For queries (n, width): places and scores (n, ask->wanted), -1 where there is none. 0 when memory ran out.
 int index_search(Index* index, const float* queries, int64_t n, const Ask* ask, int64_t* places, float* scores) {

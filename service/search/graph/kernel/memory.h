@@ -25,10 +25,13 @@ struct Blocks {
             if (!block) return false;
             if (filler) memset(block, filler, bytes);
             __atomic_store_n(&blocks[count], block, __ATOMIC_RELEASE);
-            count++;
+            __atomic_store_n(&count, count + 1, __ATOMIC_RELEASE);
         }
         return true;
     }
+
+    // Places that there is room for; beside the one who appends, too.
+    int64_t room() const { return __atomic_load_n(&count, __ATOMIC_ACQUIRE) * BLOCK; }
 
     T* at(int64_t place) const {
         return __atomic_load_n(&blocks[place >> BLOCK_BITS], __ATOMIC_RELAXED) + (place & (BLOCK - 1)) * each;

@@ -106,6 +106,7 @@ struct Searcher {
 
     // False when memory ran out. Scores are exact where vectors are kept, else estimates.
     bool search(const float* vector, const Ask& ask, int64_t linked, int64_t room, int64_t* places, float* scores) {
+        if (ask.wanted < 1) return true;
         const int kept = ask.breadth > ask.wanted ? ask.breadth : ask.wanted;
         if (!scratch.prepare(room, codes.padded, kept)) return false;
         const Query query = scratch.query(vector, codes.width, codes.padded);
@@ -141,6 +142,7 @@ struct Searcher {
     // that may be among them. A place is left out only if its estimate says so by more than the estimate can be wrong.
     // Returns how many; more than `room` were not written. -1 when memory ran out.
     int64_t scan(const float* vector, const Ask& ask, int64_t first, int64_t* places, float* scores, int64_t room) {
+        if (ask.wanted < 1) return 0;
         if (!scratch.prepare(0, codes.padded, ask.wanted)) return -1;
         if (scratch.scan_room < ask.count) {
             free(scratch.estimates), free(scratch.scanned);

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from service.search.indexes.graph import GraphIndex, is_available
-from service.search.view import bits_of
+from service.search.view import bits_of, first_places, none
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="the kernel is not built for this machine (make kernels)")
 
@@ -212,3 +212,22 @@ def test_searches_beside_growth_are_never_wrong(stored: Vectors) -> None:
 def test_a_width_the_kernel_has_no_room_for_is_refused() -> None:
     with pytest.raises(ValueError, match="at most 8192"):
         GraphIndex(8_193, keep_vectors=True)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_search_for_nothing_finds_nothing(stored: Vectors, keep: bool) -> None:
+    """So an empty collection is asked under a filter; a checked build tells of a read before the first hit."""
+    index = GraphIndex(48, keep_vectors=keep)
+    assert index.nearest(stored[:2], 0, count=0, allowed=none(0)).places.shape == (2, 0)
+    index.append(stored[:9])
+    for allowed in (None, first_places(9)):
+        assert index.nearest(stored[:2], 0, count=9, allowed=allowed).places.shape == (2, 0)
+        assert index.nearest_exactly(stored[:2], 0, count=9, allowed=allowed).places.shape == (2, 0)
+
+
+def test_two_threads_that_begin_a_graph_lose_nobody() -> None:
+    """Both find an empty graph; were both to begin it, one place would be linked to nobody."""
+    vectors = np.random.default_rng(5).standard_normal((64, 8), dtype=np.float32)
+    for _ in range(100):
+        index = linked(vectors, threads=8)
+        assert sorted(index.nearest(vectors[:1], 64, count=64, allowed=None).places[0].tolist()) == [*range(64)]
