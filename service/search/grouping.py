@@ -17,7 +17,7 @@ def grouped(hits: Iterable[Hit], by: str, *, groups: int, size: int) -> list[Gro
         for value in values_at(hit.metadata or {}, by):
             if isinstance(value, str | int):
                 members = found.setdefault((type(value), value), [])
-                if len(members) < size:
+                if len(members) < size and (not members or members[-1] is not hit):  # it may have a value twice
                     members.append(hit)
     return [Group(value, tuple(members)) for (_, value), members in list(found.items())[:groups]]
 
