@@ -54,7 +54,7 @@ class IdColumn:
         """Write the first `count` ids."""
         ends = self._ends[:count]
         file.write(ends.astype("<i8").tobytes())
-        file.write(memoryview(self._bytes)[: int(ends[-1]) if count else 0].tobytes())
+        file.write(self._bytes[: int(ends[-1]) if count else 0])  # a copy: a view would forbid `extend` meanwhile
 
     @classmethod
     def load(cls, file: BinaryIO, count: int) -> Self:

@@ -110,6 +110,6 @@ class _Hashed:
         self._file = file
         self.digest = hashlib.sha256()
 
-    def write(self, data: bytes | memoryview) -> int:
+    def write(self, data: bytes | bytearray | memoryview) -> int:
         self.digest.update(data)
         return self._file.write(data)
