@@ -34,15 +34,17 @@ class Rebuild:
         """Places that were not looked at yet."""
         return contents.view.count - self._upto
 
-    def take_over(self, contents: Contents) -> None:
-        """Take the live places over that came since the last time."""
+    def take_over(self, contents: Contents, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Take the live places over that came since the last time, or some of them where it is to stop."""
         view = contents.view
         places = places_of(view.live)
         for start in range(self._upto, view.count, CHUNK):
+            if stopping():
+                return
             end = min(start + CHUNK, view.count)
             first, last = np.searchsorted(places, [start, end])
             self._take_chunk(contents, places[first:last])
-        self._upto = view.count
+            self._upto = end
 
     def finish(self, contents: Contents) -> Contents:
         """What replaces `contents`, all of whose places were looked at."""

@@ -91,7 +91,7 @@ def _rebuild(collection: StoredCollection, stopping: Callable[[], bool]) -> None
             if stopping():
                 return
             if rebuild.behind(collection.contents) > LAST_GO:
-                rebuild.take_over(collection.contents)
+                rebuild.take_over(collection.contents, stopping)
             elif rebuild.index.unfinished():
                 rebuild.index.tend(usable_cores(), len(rebuild.index))
         with collection.lock:
