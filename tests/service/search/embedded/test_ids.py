@@ -4,6 +4,7 @@ import io
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,13 @@ def column() -> IdColumn:
     made = IdColumn()
     made.extend(IDS)
     return made
+
+
+class Nowhere(io.RawIOBase):
+    """A file that keeps nothing."""
+
+    def write(self, data: Any) -> int:
+        return len(data)
 
 
 @pytest.fixture
@@ -68,7 +76,7 @@ def test_an_empty_column_is_saved_as_nothing() -> None:
 def test_ids_come_in_while_the_column_is_saved(hurried: None) -> None:
     """A write whose ids are refused would leave the index with vectors that have no ids."""
     column = IdColumn()
-    column.extend(range(20_000))
+    column.extend(range(100_000))
     stop = threading.Event()
     failures: list[BaseException] = []
 
@@ -81,8 +89,8 @@ def test_ids_come_in_while_the_column_is_saved(hurried: None) -> None:
 
     writer = threading.Thread(target=extend)
     writer.start()
-    for _ in range(3_000):
-        column.save(io.BytesIO(), 20_000)
+    for _ in range(12_000):
+        column.save(Nowhere(), 100_000)
     stop.set()
     writer.join()
     assert failures == []
