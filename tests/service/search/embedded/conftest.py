@@ -1,6 +1,8 @@
 """Collections that nobody tends but the test, and sizes so small that a few hundred points are many."""
 
 from collections.abc import Callable
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ Vectors = NDArray[np.float32]
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """From 400 points on a collection is large, from 100 its index is kept."""
-    sizes = {
+    sizes: dict[ModuleType, dict[str, Any]] = {
         kinds: {"APPROXIMATE_FROM": 400, "BACK_BELOW": 200, "REBUILD_FEWEST": 16},
         ivf: {"FEWEST": 400, "lists_for": lambda count: max(2, count // 50)},
         tending: {"KEEP_FROM": 100, "LAST_GO": 8},

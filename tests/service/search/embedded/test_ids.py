@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from service.search.embedded.ids import IdColumn
+from service.search.points import PointId
 
-IDS = ["a", 1, "1", -(2**63), 2**63 - 1, "", "é\0ü", "x" * 300]
+IDS: list[PointId] = ["a", 1, "1", -(2**63), 2**63 - 1, "", "é\0ü", "x" * 300]
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def column() -> IdColumn:
     return made
 
 
-class Nowhere(io.RawIOBase):
+class Nowhere(io.BytesIO):
     """A file that keeps nothing."""
 
     def write(self, data: Any) -> int:
