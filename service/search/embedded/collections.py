@@ -10,7 +10,7 @@ from typing import get_args
 
 from service.errors import Conflict, NotFound, Unavailable
 from service.search.embedded.collection import StoredCollection
-from service.search.embedded.opening import fill, index_path
+from service.search.embedded.opening import fill, index_path, sweep
 from service.search.embedded.snapshots import Snapshots
 from service.search.embedded.tending import Caretaker
 from service.search.names import check_choice, check_name
@@ -26,8 +26,8 @@ MOST_METADATA_BYTES = 16_384
 class Collections:
     """See Backend in backend.py: the collections by name, in one data directory.
 
-    `_lock` guards `_by_name` and `_aliases`; creating, dropping, restoring and renaming hold it across their short
-    transactions, so that a name is given once.
+    `_changing` is held by whoever creates, drops, restores or names one, so that a name is given once; that may take
+    long. `_lock` guards the tables of names, and is held for a moment only: finding a collection waits for nobody.
     """
 
     def __init__(
@@ -45,9 +45,12 @@ class Collections:
         self._max_points = max_points
         self._max_metadata_bytes = max_metadata_bytes
         self._snapshots = Snapshots(store.path.parent, store.write_snapshot)
-        self._lock = threading.RLock()
+        self._changing = threading.RLock()
+        self._lock = threading.Lock()
         self._by_name: dict[str, StoredCollection] = {}
         self._aliases: dict[str, str] = {}
+        self._unfilled: set[str] = set()
+        """Names of what was restored in the place of another one and cannot be searched yet."""
         self._caretaker = Caretaker(self._all)
 
     @classmethod
@@ -111,7 +114,7 @@ class Collections:
             created_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             count=0,
         )
-        with self._lock:
+        with self._changing:
             if name in self._by_name:
                 raise Conflict(f'Collection "{name}" exists already; use it, or drop it first.')
             if name in self._aliases:
@@ -122,7 +125,11 @@ class Collections:
         """See Backend."""
         check_name(name)
         with self._lock:
-            collection = self._by_name.get(self._aliases.get(name, name))
+            name = self._aliases.get(name, name)
+            collection = self._by_name.get(name)
+            unfilled = name in self._unfilled
+        if unfilled:
+            raise Unavailable(f'Collection "{name}" is being restored; try again in a while.')
         if collection is None:
             raise NotFound(f'There is no collection "{name}"; create it with PUT /collections/{name}.')
         return collection
@@ -143,13 +150,14 @@ class Collections:
     def drop(self, name: str) -> int:
         """See Backend."""
         check_name(name)
-        with self._lock:
+        with self._changing:
             if name in self._aliases:
                 raise Conflict(f'"{name}" is an alias of "{self._aliases[name]}"; drop the collection by its name.')
             collection = self.get(name)
             dropped = collection.drop()
-            del self._by_name[name]
-            self._aliases = {alias: of for alias, of in self._aliases.items() if of != name}
+            with self._lock:
+                del self._by_name[name]
+                self._aliases = {alias: of for alias, of in self._aliases.items() if of != name}
         index_path(collection).unlink(missing_ok=True)
         return dropped
 
@@ -165,34 +173,37 @@ class Collections:
     def set_alias(self, alias: str, name: str) -> str | None:
         """See Backend."""
         check_name(alias)
-        with self._lock:
+        with self._changing:
             if alias in self._by_name:
                 raise Conflict(f'"{alias}" is a collection; an alias needs a name of its own.')
             if name in self._aliases:
                 raise Conflict(f'"{name}" is an alias itself; name the collection.')
             self._store.set_alias(alias, self.get(name).number)
-            before = self._aliases.get(alias)
-            self._aliases[alias] = name
+            with self._lock:
+                before = self._aliases.get(alias)
+                self._aliases[alias] = name
         return before
 
     def delete_alias(self, alias: str) -> None:
         """See Backend."""
         check_name(alias)
-        with self._lock:
+        with self._changing:
             if alias not in self._aliases:
                 raise NotFound(f'There is no alias "{alias}".')
             self._store.delete_alias(alias)
-            del self._aliases[alias]
+            with self._lock:
+                del self._aliases[alias]
 
     def restore(self, name: str, file: Path, *, replace: bool = False) -> StoredCollection:
         """See Backend."""
         check_name(name)
-        with self._lock:
+        with self._changing:
             if name in self._aliases:
                 raise Conflict(f'"{name}" is an alias; restore under a name of its own.')
             before = self._by_name.get(name)
             if before is not None and not replace:
                 raise Conflict(f'Collection "{name}" exists already; restore with `replace`, or under another name.')
+            self._snapshots.require_as_written(file)
             return self._restored(name, file, before)
 
     def verify(self) -> builtins.list[str]:
@@ -220,17 +231,34 @@ class Collections:
             for number, info in self._store.collections().items():
                 fill(self._attach(number, info))
             self._aliases = self.aliases()
+        sweep(self._store)
+        self._snapshots.sweep()
 
     def _restored(self, name: str, file: Path, before: StoredCollection | None) -> StoredCollection:
-        number = self._store.restore(file, name, self._max_points, replacing=None if before is None else before.number)
-        if before is not None:
-            before.dropped = True
-        collection = self._attach(number, self._store.collections()[number])
+        if before is None:
+            number = self._store.restore(file, name, self._max_points)
+        else:
+            with before.lock:  # a write to it ends before, or finds it dropped
+                number = self._store.restore(file, name, self._max_points, replacing=before.number)
+                before.dropped = True
+                with self._lock:
+                    self._unfilled.add(name)
+            index_path(before).unlink(missing_ok=True)
+        collection = self._made(number, self._store.collections()[number])
         fill(collection)
+        with self._lock:
+            self._by_name[name] = collection
+            self._unfilled.discard(name)
         return collection
 
     def _attach(self, number: int, info: CollectionInfo) -> StoredCollection:
-        collection = StoredCollection(
+        collection = self._made(number, info)
+        with self._lock:
+            self._by_name[info.name] = collection
+        return collection
+
+    def _made(self, number: int, info: CollectionInfo) -> StoredCollection:
+        return StoredCollection(
             self._store,
             number,
             info,
@@ -239,5 +267,3 @@ class Collections:
             max_points=self._max_points,
             max_metadata_bytes=self._max_metadata_bytes,
         )
-        self._by_name[info.name] = collection
-        return collection

@@ -9,6 +9,7 @@ from service.errors import Unavailable
 from service.search.embedded import contents, index_file
 from service.search.embedded.collection import StoredCollection
 from service.search.embedded.contents import Contents
+from service.search.store.store import Store
 from service.search.view import bits_of, size_of
 
 FOLDER = "indexes"
@@ -38,6 +39,14 @@ def fill(collection: StoredCollection) -> None:
         )
     change = store.last_change(number)
     collection.contents = contents.with_live(known, known.view.live, known.view.live_count, change)
+
+
+def sweep(store: Store) -> None:
+    """Delete index files of collections that are gone, and what was half written when the process was killed."""
+    used = {f"{number}.index" for number in store.collections()}
+    for left in (store.path.parent / FOLDER).glob("*"):
+        if left.name not in used and left.is_file():
+            left.unlink(missing_ok=True)
 
 
 def _brought_up_to_date(collection: StoredCollection, kept: Contents) -> Contents | None:

@@ -105,6 +105,8 @@ def opened(path: Path) -> Iterator[tuple[CollectionInfo, Iterator[NewRow]]]:
     What the points say is true only when the last one was read: until then the file may turn out damaged. Raises
     InvalidInput for a file that is damaged, newer, or no snapshot; so does the iterator.
     """
+    if not path.is_file():
+        raise _damaged("no file")
     with _refusing_damage():
         source = connect_unchanging(path)
     with closing(source):
