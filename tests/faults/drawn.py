@@ -76,8 +76,11 @@ def draw_filter(draw: random.Random, ids: list[PointId], depth: int = 2) -> tupl
             and not any(test(one, metadata) for _, test in must_not)
         )
 
-    parts = [tuple(condition for condition, _ in meant) for meant in (must, should, must_not)]
-    return Filter(*parts, min_should=least), lets_through
+    return Filter(_conditions(must), _conditions(should), _conditions(must_not), least), lets_through
+
+
+def _conditions(meant: list[Meant]) -> tuple[Condition, ...]:
+    return tuple(condition for condition, _ in meant)
 
 
 def _condition(draw: random.Random, ids: list[PointId], depth: int) -> Meant:

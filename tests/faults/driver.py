@@ -1,7 +1,7 @@
 """A driver of the search room: one random thing after the other, each compared with a dictionary and NumPy.
 
-Everything is drawn from one seed, and nothing runs beside anything else, so that a failure comes back with its seed. What
-the caretaker's thread would do, the driver does itself; writes that would meet it halfway are made from within.
+Everything is drawn from one seed, and nothing runs beside anything else, so that a failure comes back with its seed.
+What the caretaker's thread would do, the driver does itself; writes that would meet it halfway are made from within.
 """
 
 import random
@@ -9,6 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -458,7 +459,7 @@ class Driver:
             return 0.0
         if not self._oracle.tolerance:
             return self.draw.choice(scores)
-        gaps = [(high + low) / 2 for high, low in zip(scores, scores[1:], strict=False) if high - low > 1e-4]
+        gaps = [(high + low) / 2 for high, low in pairwise(scores) if high - low > 1e-4]
         return self.draw.choice(gaps) if gaps else None
 
 

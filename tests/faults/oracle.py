@@ -33,8 +33,10 @@ class Ranked:
 
 
 class Oracle:
-    """Points in the order of their writing. `tolerance` is how far a score may be from NumPy's: 0 for dot, whose vectors
-    are drawn such that every sum is exact."""
+    """Points in the order of their writing.
+
+    `tolerance` is how far a score may be from NumPy's: 0 for dot, whose vectors are drawn such that every sum is exact.
+    """
 
     def __init__(self, metric: Metric) -> None:
         self.metric = metric

@@ -4,7 +4,6 @@ The process that is killed keeps index files and rebuilds indexes all the time. 
 TEST_SEED; TEST_KILLS sets how many there are for each kind of index.
 """
 
-import os
 import random
 import subprocess
 import sys
@@ -19,13 +18,13 @@ import pytest
 from service.search.embedded.collection import StoredCollection
 from service.search.points import IndexKind, Search, Storage
 from tests.faults.drawn import draw_vector
+from tests.faults.knobs import SEED, number, tell
 from tests.faults.oracle import Oracle, recall_of, require_hits_exact, require_hits_true, require_same_points
 from tests.faults.thresholds import lower_thresholds
 from tests.faults.workload import Write, note, writes
 from tests.faults.writer import NAME, open_data
 
-SEED = int(os.environ.get("TEST_SEED", "1"))
-KILLS = int(os.environ.get("TEST_KILLS", "4"))
+KILLS = number("TEST_KILLS", 4)
 REPOSITORY = Path(__file__).parents[2]
 EVERYTHING = 10**6
 
@@ -67,9 +66,9 @@ def test_no_acknowledged_write_is_lost_and_none_is_half_there(
             assert collections.verify() == []
             believed += kept.unverified
         acknowledged, unacknowledged = acknowledged + number, unacknowledged + more
-    sys.stdout.write(
-        f"seed {SEED}, {KILLS} kills, {acknowledged} writes acknowledged, {unacknowledged} there although they were not,"
-        f" {believed} kept indexes used\n"
+    tell(
+        f"{KILLS} kills with {index} {storage}, {acknowledged} writes acknowledged, {unacknowledged} more there,"
+        f" {believed} kept indexes used"
     )
     assert acknowledged > KILLS
     assert believed or index == "flat"

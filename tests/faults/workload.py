@@ -1,4 +1,4 @@
-"""Writes that follow from a seed alone, so that whoever watches a process write them knows what it should have written."""
+"""Writes that follow from a seed alone, so that whoever watches a process write knows what it should have written."""
 
 import random
 from collections.abc import Iterator
@@ -37,7 +37,9 @@ def writes(seed: str) -> Iterator[Write]:
 def points_of(write: Write) -> list[Point]:
     """What an upsert writes: each point tells which write it is of."""
     return [
-        Point(one, draw_vector(random.Random(f"{one} {write.version}")), f"written {write.version}", {"of": write.version})
+        Point(
+            one, draw_vector(random.Random(f"{one} {write.version}")), f"written {write.version}", {"of": write.version}
+        )
         for one in write.ids
     ]
 

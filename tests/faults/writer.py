@@ -18,9 +18,7 @@ NAME = "kept"
 
 def open_data(data_dir: Path, *, tended: bool = True) -> Collections:
     """As the writer opens it."""
-    return Collections.open(
-        data_dir, fingerprint="f" * 64, dimensions={"s": WIDTH}, max_points=10**9, tended=tended
-    )
+    return Collections.open(data_dir, fingerprint="f" * 64, dimensions={"s": WIDTH}, max_points=10**9, tended=tended)
 
 
 def main(data_dir: str, seed: str, index: Any, storage: Any) -> None:
