@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from service.search.embedded import kinds, rebuild, tending
 from service.search.embedded.collection import StoredCollection
 from service.search.indexes import ivf
-from service.search.points import Hit, Point, Search
+from service.search.points import Point, PointId, Search
 
 Vectors = NDArray[np.float32]
 
@@ -57,11 +57,11 @@ def write() -> Callable[..., None]:
 
 
 @pytest.fixture
-def exact() -> Callable[..., list[list[tuple[object, float]]]]:
-    """(id, score to five digits) of an exact search."""
+def exact() -> Callable[..., list[list[PointId]]]:
+    """The ids that an exact search finds for each query, best first."""
 
-    def hits(collection: StoredCollection, queries: Vectors, limit: int = 20) -> list[list[tuple[object, float]]]:
-        found: list[list[Hit]] = collection.search(Search(queries, limit=limit, exact=True))
-        return [[(hit.id, round(hit.score, 5)) for hit in one] for one in found]
+    def ids(collection: StoredCollection, queries: Vectors, limit: int = 20) -> list[list[PointId]]:
+        found = collection.search(Search(queries, limit=limit, exact=True, with_text=False, with_metadata=False))
+        return [[hit.id for hit in hits] for hits in found]
 
-    return hits
+    return ids
