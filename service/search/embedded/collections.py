@@ -50,7 +50,7 @@ class Collections:
         self._by_name: dict[str, StoredCollection] = {}
         self._aliases: dict[str, str] = {}
         self._unfilled: set[str] = set()
-        """Names of what was restored in the place of another one and cannot be searched yet."""
+        """Names of what was restored and cannot be searched yet."""
         self._caretaker = Caretaker(self._all)
 
     @classmethod
@@ -245,7 +245,12 @@ class Collections:
                     self._unfilled.add(name)
             index_path(before).unlink(missing_ok=True)
         collection = self._made(number, self._store.collections()[number])
-        fill(collection)
+        try:
+            fill(collection)
+        except BaseException:  # it is whole in the store, and cannot be searched before the next start
+            with self._lock:
+                self._unfilled.add(name)
+            raise
         with self._lock:
             self._by_name[name] = collection
             self._unfilled.discard(name)
