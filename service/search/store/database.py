@@ -77,8 +77,10 @@ class Database:
         path = data_dir / FILE
         with ExitStack() as resources, refusing_damage(path):
             _claim(data_dir, resources)
-            if not path.exists():
+            if not os.path.lexists(path):
                 _create(path)
+            if not path.is_file():
+                raise StoreError(f"{path} is no file, or a link to none: see to it that its disk is there.")
             writer = resources.enter_context(closing(connect(path, apsw.SQLITE_OPEN_READWRITE)))
             schema.check(writer, path)
             if schema.is_old(writer):
