@@ -3,7 +3,6 @@
 The places are drawn from a seed, TEST_SEED; TEST_MUTATIONS sets how many there are.
 """
 
-import os
 import random
 import shutil
 from collections.abc import Callable
@@ -20,10 +19,22 @@ from service.search.embedded.collections import Collections
 from service.search.filters.model import Filter, MatchAny, MatchText, Range
 from service.search.points import Point, Search
 from service.search.store.database import FILE
+from tests.faults.damages import (
+    DAMAGES,
+    REPLACEMENTS,
+    Damage,
+    empty,
+    flip_bit,
+    put_directory,
+    put_link_to_nothing,
+    put_pipe,
+    put_text,
+    truncate,
+    zero_page,
+)
+from tests.faults.knobs import SEED, number
 
-SEED = int(os.environ.get("TEST_SEED", "1"))
-MUTATIONS = int(os.environ.get("TEST_MUTATIONS", "60"))
-PAGE = 4096
+MUTATIONS = number("TEST_MUTATIONS", 60)
 POINTS = 60
 
 SEARCHES = (
@@ -37,7 +48,6 @@ SEARCHES = (
 )
 
 State: TypeAlias = list[object]
-Damage: TypeAlias = Callable[[bytearray, random.Random], None]
 
 
 def open_data(data_dir: Path) -> Collections:
@@ -98,19 +108,6 @@ def closed(whole: tuple[Path, list[State]], tmp_path: Path) -> tuple[Path, State
     return data_dir, whole[1][-1]
 
 
-def flip_bit(content: bytearray, draw: random.Random) -> None:
-    content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
-
-
-def zero_page(content: bytearray, draw: random.Random) -> None:
-    start = draw.randrange(len(content) // PAGE) * PAGE
-    content[start : start + PAGE] = bytes(PAGE)
-
-
-def truncate(content: bytearray, draw: random.Random) -> None:
-    del content[draw.randrange(len(content)) :]
-
-
 def state_or_refusal(data_dir: Path) -> State | None:
     """What the directory holds, or None if it was refused with a sentence that names the file."""
     try:
@@ -122,12 +119,7 @@ def state_or_refusal(data_dir: Path) -> State | None:
     return None
 
 
-def swap_pages(content: bytearray, draw: random.Random) -> None:
-    first, second = (slice(page * PAGE, (page + 1) * PAGE) for page in draw.sample(range(len(content) // PAGE), 2))
-    content[first], content[second] = content[second], content[first]
-
-
-@pytest.mark.parametrize("damage", [flip_bit, zero_page, truncate, swap_pages])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_refused_or_harmless(closed: tuple[Path, State], damage: Damage) -> None:
     data_dir, before = closed
     content = (data_dir / FILE).read_bytes()
@@ -152,7 +144,7 @@ def test_a_damaged_log_is_refused_or_gives_a_state_that_was_once_committed(
     """SQLite cannot tell the damaged end of a log from a write that was cut short, so it goes back to before it."""
     copy, states = whole
     draw = random.Random(SEED)
-    for mutation in range(MUTATIONS // 3):
+    for mutation in range(MUTATIONS):
         data_dir = tmp_path / str(mutation)
         shutil.copytree(copy, data_dir)
         (data_dir / f"{FILE}-shm").unlink()
@@ -242,3 +234,27 @@ def test_what_is_derived_from_the_points_is_made_anew_when_it_is_out_of_step(
     with closing(apsw.Connection(str(data_dir / FILE))) as other:
         other.execute(change)
     assert state_or_refusal(data_dir) == before
+
+
+@pytest.mark.parametrize("replacement", [empty, put_directory, put_link_to_nothing, put_pipe, put_text])
+def test_what_is_no_file_of_ours_is_refused(closed: tuple[Path, State], replacement: Callable[[Path], None]) -> None:
+    data_dir, _ = closed
+    replacement(data_dir / FILE)
+    assert state_or_refusal(data_dir) is None
+
+
+@pytest.mark.parametrize("replacement", REPLACEMENTS)
+def test_what_is_no_log_is_refused_or_gives_a_state_that_was_once_committed(
+    whole: tuple[Path, list[State]], tmp_path: Path, replacement: Callable[[Path], None]
+) -> None:
+    copy, states = whole
+    data_dir = tmp_path / "data"
+    shutil.copytree(copy, data_dir)
+    (data_dir / f"{FILE}-shm").unlink()
+    replacement(data_dir / f"{FILE}-wal")
+    assert state_or_refusal(data_dir) in (None, *states)
+
+
+def test_a_log_without_its_file_is_refused(whole: tuple[Path, list[State]], tmp_path: Path) -> None:
+    shutil.copy(whole[0] / f"{FILE}-wal", tmp_path)
+    assert state_or_refusal(tmp_path) is None
