@@ -4,63 +4,57 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-
-# In a process of its own, because the limit on file sizes is for the whole process.
-FILL = """
-import json, resource, sys
-from pathlib import Path
-import numpy as np
-from service.errors import StorageFull
-from service.search.embedded.collections import Collections
-from service.search.points import Point, Search
-
-def open_data():
-    return Collections.open(Path(sys.argv[1]), fingerprint="f", dimensions={"s": 64}, max_points=10**6)
-
-def batch(number):
-    vector = np.full(64, number + 1, np.float32)
-    return [Point(f"{number}-{i}", vector, f"text {number}", {"number": number}) for i in range(8)]
-
-collections = open_data()
-kept = collections.create("kept", space="s", metric="dot")
-soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
-acknowledged = 0
-answer = {}
-try:
-    while True:
-        kept.upsert(batch(acknowledged))
-        acknowledged += 1
-except StorageFull as full:
-    answer["message"] = full.message
-answer["acknowledged"] = acknowledged
-answer["found"] = len(kept.search(Search(queries=np.ones((1, 64), np.float32), limit=10**6))[0])
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # not even the smallest write fits any more
-answer["failing"] = collections.verify()
-resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-answer["failing later"] = collections.verify()
-kept.upsert(batch(acknowledged))
-collections.close()
-collections = open_data()
-kept = collections.get("kept")
-answer["batches"] = sum(len(kept.get([point.id for point in batch(n)])) == 8 for n in range(acknowledged + 1))
-answer["count"] = kept.count()
-collections.close()
-print(json.dumps(answer))
-"""
+WRITES = (
+    "upsert",
+    "delete",
+    "set metadata",
+    "create",
+    "alias",
+    "drop",
+    "restore",
+    "restore in its place",
+    "snapshot",
+)
 
 
-def test_a_full_disk_loses_nothing_and_is_survived(tmp_path: Path) -> None:
-    filler = subprocess.run(
-        [sys.executable, "-c", FILL, str(tmp_path)], capture_output=True, text=True, cwd=REPOSITORY, timeout=60
-    )
-    assert filler.returncode == 0, filler.stderr
-    answer = json.loads(filler.stdout)
-    acknowledged = answer["acknowledged"]
-    assert acknowledged > 10
-    assert answer["message"].startswith("The disk has no room for this write")
-    assert answer["found"] == 8 * acknowledged
-    assert (answer["failing"], answer["failing later"]) == (["writable"], [])
-    assert (answer["batches"], answer["count"]) == (acknowledged + 1, 8 * acknowledged + 8)
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a process says that met a full disk; it has compared all it read with what was acknowledged."""
+    command = [sys.executable, "-m", "tests.faults.full_disk", str(tmp_path_factory.mktemp("full"))]
+    process = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, timeout=120)
+    assert process.returncode == 0, process.stderr
+    answer: dict[str, Any] = json.loads(process.stdout)
+    return answer
+
+
+def test_writes_are_acknowledged_until_the_disk_is_full(told: dict[str, Any]) -> None:
+    assert told["acknowledged"] > 10
+
+
+@pytest.mark.parametrize("what", WRITES)
+def test_a_write_that_has_no_room_says_so(told: dict[str, Any], what: str) -> None:
+    assert told[what].startswith("StorageFull: The disk has no room for this ")
+
+
+def test_what_had_no_room_leaves_nothing_behind(told: dict[str, Any]) -> None:
+    assert (told["collections"], told["aliases"], told["snapshots"]) == (["kept"], {}, [True])
+    assert (told["files"], told["indexes"]) == ([], [])
+
+
+def test_an_index_that_cannot_be_kept_costs_nothing(told: dict[str, Any]) -> None:
+    assert told["tend"] == "done"
+
+
+def test_health_tells_of_it_until_there_is_room(told: dict[str, Any]) -> None:
+    assert (told["failing"], told["failing later"], told["failing at last"]) == (["writable"], [], [])
+
+
+def test_everything_works_again_without_a_restart(told: dict[str, Any]) -> None:
+    assert (told["snapshot later"], told["restore later"]) == ("done", "done")
+    assert told["indexes later"]
+    assert told["index believed"]
