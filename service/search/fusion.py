@@ -3,8 +3,13 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-K = 60  # Cormack et al., "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods" (2009)
-LEXICAL_WEIGHT = 0.5  # measured on captions: an equal say for words makes the answers worse than those of vectors alone
+# Cormack et al., "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods" (2009), with a
+# smaller constant than their 60, which makes nearly no difference between the first hit and the tenth. Measured where
+# captions look for the others of their image: with 60 the answers are worse than those of vectors alone whatever the
+# words weigh; so, they are as good or better, and a sentence is among the ten best for three of its words in 88 % of
+# cases instead of 60 % (`python -m benchmarks.search quality`).
+K = 2
+LEXICAL_WEIGHT = 0.3
 
 
 class Fused(NamedTuple):
@@ -17,13 +22,16 @@ class Fused(NamedTuple):
 
 
 def reciprocal_rank_fusion(
-    dense: Sequence[tuple[int, float]], lexical: Sequence[tuple[int, float]], weight: float = LEXICAL_WEIGHT
+    dense: Sequence[tuple[int, float]],
+    lexical: Sequence[tuple[int, float]],
+    weight: float = LEXICAL_WEIGHT,
+    k: int = K,
 ) -> list[Fused]:
-    """Rows of both lists (row, score), best first, by the sum of weight / (60 + rank); the lower row among equals."""
+    """Rows of both lists (row, score), best first, by the sum of weight / (k + rank); the lower row among equals."""
     scores: dict[int, float] = {}
     for weighted, hits in ((1.0, dense), (weight, lexical)):
         for rank, (row, _) in enumerate(hits, start=1):
-            scores[row] = scores.get(row, 0.0) + weighted / (K + rank)
+            scores[row] = scores.get(row, 0.0) + weighted / (k + rank)
     by_dense, by_lexical = dict(dense), dict(lexical)
     ordered = sorted(scores.items(), key=lambda entry: (-entry[1], entry[0]))
     return [Fused(row, score, by_dense.get(row), by_lexical.get(row)) for row, score in ordered]
