@@ -95,5 +95,29 @@ def start(count: Count = 1_000_000, rounds: Rounds = 3, json: Json = None, markd
     finish(measure(count, rounds), as_markdown=markdown, to=json)
 
 
+@app.command()
+def http(
+    count: Count = 200_000, queries: Queries = 2_000, rounds: Rounds = 5, json: Json = None, markdown: Markdown = False
+) -> None:
+    """Vector queries over 16 connections: our server beside Chroma's."""
+    from benchmarks.search.http import measure
+    from benchmarks.search.report import finish
+
+    finish(measure(count, queries, rounds), as_markdown=markdown, to=json)
+
+
+@app.command()
+def quality(
+    queries: Annotated[int, typer.Option(min=20, help="Of each set.")] = 4_000,
+    json: Json = None,
+    markdown: Markdown = False,
+) -> None:
+    """A caption finds the others of its image, three words their sentence: by vectors, by words and by both."""
+    from benchmarks.search.quality import measure
+    from benchmarks.search.report import finish
+
+    finish(measure(queries), as_markdown=markdown, to=json)
+
+
 if __name__ == "__main__":
     app(prog_name="python -m benchmarks.search")

@@ -56,11 +56,11 @@ def measure(count: int, rounds: int) -> Report:
     seen: dict[Case, list[Facts]] = {case: [] for case in CASES}
     with copied(folder) as scratch:
         _kill_while_writing(scratch)
-        for index in (scratch / FOLDER).iterdir():
-            index.unlink()
         for number in track(range(rounds), description="starts", console=Console(stderr=True)):
             for case in CASES:
                 where = scratch if case.killed else folder
+                if case.killed:
+                    _lose_index(scratch)
                 _touch(where, cold=case.cold)
                 seen[case].append(_opened(where, to_the_end=number == 0))
     return report(seen, making(folder), f"{count:,} points, storage int8, {rounds} rounds")
@@ -81,6 +81,11 @@ def _kill_while_writing(folder: Path) -> None:
     with _child(folder, "write") as process:
         for _ in range(1 + WRITES):
             _fact(process)
+
+
+def _lose_index(folder: Path) -> None:
+    for index in (folder / FOLDER).iterdir():
+        index.unlink()
 
 
 def _opened(folder: Path, *, to_the_end: bool) -> Facts:
