@@ -81,7 +81,8 @@ def _whole_or_not_there(path: Path) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
         if not isinstance(error, OSError):
             raise
         if error.errno in OUT_OF_ROOM:
