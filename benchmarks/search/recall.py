@@ -98,7 +98,7 @@ def hand_over(given: Corpus, folder: Path) -> None:
     (folder / "texts.json").write_text(json.dumps(given.texts), encoding="utf-8")
 
 
-def _breadth(worker: Worker, target: float, truth: np.ndarray) -> tuple[int, float] | None:  # type: ignore[type-arg]
+def _breadth(worker: Worker, target: float, truth: np.ndarray) -> tuple[int, float] | None:
     recalls: dict[int, float] = {}
 
     def reached(breadth: int) -> bool:

@@ -28,7 +28,8 @@ def test_a_value_that_a_hit_has_twice_counts_once() -> None:
 
 
 def test_one_and_true_and_the_string_one_are_three_groups() -> None:
-    hits = [hit(n, {"v": value}) for n, value in enumerate([1, True, "1"])]
+    values: list[Json] = [1, True, "1"]
+    hits = [hit(n, {"v": value}) for n, value in enumerate(values)]
     groups = grouped(hits, "v", groups=9, size=9)
     assert [(type(group.value), len(group.hits)) for group in groups] == [(int, 1), (bool, 1), (str, 1)]
 

@@ -38,7 +38,8 @@ def test_a_set_has_the_places_it_was_made_of(given_set: tuple[int, set[int]]) ->
 @pytest.mark.parametrize("count", COUNTS)
 def test_sets_are_whole_words_long(count: int) -> None:
     for bits in (none(count), first_places(count), bits_of(np.arange(count), count)):
-        assert (bits.dtype, len(bits) % 8) == (np.uint8, 0)
+        assert bits.dtype == np.uint8
+        assert len(bits) % 8 == 0
         assert count <= len(bits) * 8 < count + 64
 
 
