@@ -2,7 +2,7 @@
 
 from service.search import grouping
 from service.search.grouping import grouped, search_until_full
-from service.search.points import Group, Hit, Metadata
+from service.search.points import Group, Hit, Json, Metadata
 
 
 def hit(number: int, metadata: Metadata | None) -> Hit:
