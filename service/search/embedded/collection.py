@@ -1,5 +1,6 @@
 """One named set of points: writes go to the store and then to the index, searches the other way round."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from service.errors import Conflict, InvalidInput, NotFound, Unavailable
+from service.errors import Conflict, InvalidInput, NotFound, ServiceError, Unavailable
 from service.search import vectors
 from service.search.checks import check_metadata_size, check_search, refuse_repeats
 from service.search.embedded import contents, cursor
+from service.search.embedded.catching_up import caught_up, with_later_blocks
 from service.search.embedded.contents import Contents
 from service.search.embedded.kinds import first_index
 from service.search.embedded.searching import OutOfDate, Searcher
@@ -45,13 +47,16 @@ OPTIMISTIC_TRIES = 3  # searches beside the writer, before one that makes it wai
 FILTER_CACHE_BYTES = 32 * 1024**2
 SHORT = 12  # characters of a fingerprint that are shown
 
+log = logging.getLogger(__name__)
+
 
 class StoredCollection:
     """See Collection in backend.py.
 
     `lock` is held by a write from the transaction until the contents have it too, so that whoever holds it sees both
     agree; searches and look-ups normally do without it. `contents` is replaced as a whole, so that a search sees one
-    consistent state.
+    consistent state. Where the contents could not take what the store has committed, because there was no memory or the
+    disk did not answer, the write is acknowledged, and whoever comes next brings them in step before anything else.
     """
 
     def __init__(
@@ -71,6 +76,8 @@ class StoredCollection:
         self.lock = threading.Lock()
         self.contents = contents.empty(first_index(info, info.count))
         self.building = False
+        self.is_behind = False
+        """Whether the store has committed what the contents could not take."""
         self.dropped = False
         self.damage: str | None = None
         """What the check of the store found wrong."""
@@ -132,7 +139,8 @@ class StoredCollection:
             written = self.store.upsert(self.number, packed, self._max_points, on_conflict)
             left_out = set(written.skipped)
             kept = [position for position in range(len(points)) if position not in left_out]
-            self._take(written, [points[position].id for position in kept], stacked[kept])
+            with self._taking():
+                self._take(written, [points[position].id for position in kept], stacked[kept])
         inserted = len(kept) - len(written.removed)
         return Upserted(tuple(point.id for point in points), inserted, len(written.removed), len(left_out))
 
@@ -144,7 +152,8 @@ class StoredCollection:
                 removed = self.store.delete(self.number, selection.ids)
             else:
                 removed = self.store.delete_rows(self.number, self._rows_of(selection))
-            self._take(Written(np.empty(0, np.int64), removed), [], self._no_vectors())
+            with self._taking():
+                self._take(Written(np.empty(0, np.int64), removed), [], self._no_vectors())
         return len(removed)
 
     def set_metadata(self, selection: Selection, metadata: Metadata) -> int:
@@ -195,6 +204,7 @@ class StoredCollection:
         check_search(search)
         info, given = self.static_info, search.queries
         queries = self._no_vectors() if given is None else vectors.scaled(given, info.dimension, info.metric, "queries")
+        self.catch_up()
         for _ in range(OPTIMISTIC_TRIES):
             try:
                 return self._searcher.hits(search, queries, self.contents)
@@ -205,7 +215,7 @@ class StoredCollection:
             try:
                 return self._searcher.hits(search, queries, self.contents)
             except OutOfDate:
-                raise Unavailable("The index disagrees with the store; a restart of the service rebuilds it.") from None
+                raise _disagrees() from None
 
     def search_groups(self, search: Search, *, by: str, size: int) -> list[list[Group]]:
         """See Collection."""
@@ -244,16 +254,55 @@ class StoredCollection:
 
     def agrees(self) -> bool:
         """Whether the contents have as many points as the store; a write that is under way is waited for."""
-        if self.contents.view.live_count == self.store.count(self.number):
+        if self._is_in_step():
             return True
         with self.lock:
-            return self.dropped or self.contents.view.live_count == self.store.count(self.number)
+            return self.dropped or self._is_in_step()
+
+    def _is_in_step(self) -> bool:
+        view = self.contents.view
+        there = self.store.count(self.number), self.store.last_change(self.number)
+        return not self.is_behind and (view.live_count, view.change) == there
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         with self.lock:
             self._require_here()
+            self._catch_up()
             yield
+
+    def catch_up(self) -> None:
+        """Bring the contents in step with the store, if they are behind. Raises Unavailable."""
+        if self.is_behind:
+            with self.lock:
+                self._require_here()
+                self._catch_up()
+
+    def _catch_up(self) -> None:
+        """For whoever holds the lock."""
+        if not self.is_behind:
+            return
+        generation = self.contents.view.generation + 1
+        try:
+            known = caught_up(self.store, self.number, self.contents)
+            if known is None:
+                anew = contents.empty(first_index(self.static_info, self.static_info.count), generation)
+                known = with_later_blocks(self.store, self.number, anew)
+        except MemoryError:
+            raise Unavailable("There is no memory for the index at the moment; the points are safe.") from None
+        self.contents = known
+        self.is_behind = False
+
+    @contextmanager
+    def _taking(self) -> Iterator[None]:
+        """Around what follows a commit."""
+        try:
+            yield
+        except BaseException as error:
+            self.is_behind = True
+            if not isinstance(error, ServiceError | MemoryError):
+                raise
+            log.warning("index behind", extra={"reason": str(error), "collection": self.static_info.name})
 
     def _take(self, written: Written, ids: Sequence[PointId], stacked: NDArray[np.float32]) -> None:
         """Into the contents, what the store has committed."""
@@ -264,21 +313,31 @@ class StoredCollection:
         with self._writing():
             selected = self._rows_of(selection)
             written = self.store.replace_metadata(self.number, selected, change)
-            points = self.store.points_by_row(self.number, written.rows)
-            found = [points[row] for row in written.rows.tolist()]
-            stacked = np.stack([point.vector for point in found]) if found else self._no_vectors()
-            self._take(written, [point.id for point in found], stacked)
+            with self._taking():
+                points = self.store.points_by_row(self.number, written.rows)
+                found = [points[row] for row in written.rows.tolist()]
+                stacked = np.stack([point.vector for point in found]) if found else self._no_vectors()
+                self._take(written, [point.id for point in found], stacked)
         return len(selected)
 
     def _selected(self, selection: Selection | None) -> tuple[Contents, NDArray[np.int64]]:
         """Some contents, and the places of a selection in it, ascending; of all points where there is none."""
+        self.catch_up()
         for _ in range(OPTIMISTIC_TRIES):
             try:
                 return self._selected_in(self.contents, selection)
             except OutOfDate:
                 continue
         with self.lock:
+            return self._selected_for_certain(selection)
+
+    def _selected_for_certain(self, selection: Selection | None) -> tuple[Contents, NDArray[np.int64]]:
+        """For whoever holds the lock."""
+        self._require_here()
+        try:
             return self._selected_in(self.contents, selection)
+        except OutOfDate:
+            raise _disagrees() from None
 
     def _selected_in(self, now: Contents, selection: Selection | None) -> tuple[Contents, NDArray[np.int64]]:
         if selection is None:
@@ -297,7 +356,7 @@ class StoredCollection:
 
     def _rows_of(self, selection: Selection) -> NDArray[np.int64]:
         """For a write, which holds the lock."""
-        now, places = self._selected_in(self.contents, selection)
+        now, places = self._selected_for_certain(selection)
         return now.view.rows[places]
 
     def _decoded(self, given: str | None) -> int:
@@ -312,3 +371,7 @@ class StoredCollection:
     def _require_here(self) -> None:
         if self.dropped:
             raise NotFound(f'Collection "{self.static_info.name}" was dropped.')
+
+
+def _disagrees() -> Unavailable:
+    return Unavailable("The index disagrees with the store; a restart of the service rebuilds it.")

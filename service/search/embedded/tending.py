@@ -69,6 +69,9 @@ def tend(collection: StoredCollection, stopping: Callable[[], bool] = lambda: Fa
     now = collection.contents
     if collection.dropped:
         return False
+    if collection.is_behind:
+        collection.catch_up()
+        return True
     behind = now.index.unfinished()
     if behind:
         now.index.tend(usable_cores() if behind > MANY_BEHIND else 1, now.view.count)
@@ -85,16 +88,23 @@ def tend(collection: StoredCollection, stopping: Callable[[], bool] = lambda: Fa
 def _rebuild(collection: StoredCollection, stopping: Callable[[], bool]) -> None:
     """Build beside the searches, then put the new index in the place of the old one while writes wait a moment."""
     collection.building = True
+    generation = collection.contents.view.generation
+
+    def given_up() -> bool:
+        return stopping() or collection.is_behind or collection.contents.view.generation != generation
+
     try:
         rebuild = Rebuild(_new_index(collection), lambda rows: _stored_vectors(collection, rows))
         while rebuild.behind(collection.contents) > LAST_GO or rebuild.index.unfinished():
-            if stopping():
+            if given_up():
                 return
             if rebuild.behind(collection.contents) > LAST_GO:
-                rebuild.take_over(collection.contents, stopping)
+                rebuild.take_over(collection.contents, given_up)
             elif rebuild.index.unfinished():
                 rebuild.index.tend(usable_cores(), len(rebuild.index))
         with collection.lock:
+            if collection.is_behind or collection.contents.view.generation != generation:
+                return
             rebuild.take_over(collection.contents)
             collection.contents = rebuild.finish(collection.contents)
             collection.kept_count = 0
