@@ -148,7 +148,7 @@ class IvfIndex:
 
 def _parameters(bits: Bits, probes: int) -> Any:
     """`bits` must outlive them: FAISS reads them in place."""
-    selector = faiss.IDSelectorBitmap(len(bits) * 8, faiss.swig_ptr(bits))
+    selector = faiss.IDSelectorBitmap(len(bits), faiss.swig_ptr(bits))
     return faiss.IVFSearchParameters(sel=selector, nprobe=probes)  # type: ignore[call-arg]
 
 

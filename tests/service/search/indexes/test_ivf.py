@@ -43,6 +43,14 @@ def test_recall_is_above_090_with_and_without_a_filter(lists: IvfIndex, stored: 
         assert np.isin(found[found >= 0], allowed).all()
 
 
+def test_places_behind_the_count_are_not_found(lists: IvfIndex, stored: Vectors) -> None:
+    for found in (
+        lists.nearest(stored[:200], 10, count=1_000, allowed=None),
+        lists.nearest_exactly(stored[:200], 10, count=1_000, allowed=None),
+    ):
+        assert found.places.max() < 1_000
+
+
 def test_an_exact_search_equals_brute_force_with_ties(nearest: Nearest) -> None:
     whole = np.random.default_rng(4).integers(-3, 4, (COUNT, 8)).astype(np.float32)
     index = IvfIndex.trained(whole, count=COUNT, keep_vectors=True)
