@@ -117,17 +117,17 @@ def require_hits_true(hits: Sequence[Hit], may_be: Sequence[Ranked], oracle: Ora
     for hit in hits:
         assert hit.id in scores
         assert abs(hit.score - scores[hit.id]) <= oracle.tolerance
-        require_told(hit, oracle.points[hit.id], search)
+        require_told(hit, oracle.points[hit.id], search, oracle.tolerance)
     ordered = [(-hit.score, oracle.points[hit.id].number) for hit in hits]
     assert ordered == sorted(ordered)
 
 
-def require_told(hit: Hit, kept: Kept, search: Search) -> None:
+def require_told(hit: Hit, kept: Kept, search: Search, tolerance: float) -> None:
     assert hit.text == (kept.text if search.with_text else None)
     assert hit.metadata == (kept.metadata if search.with_metadata else None)
     assert (hit.vector is not None) is search.with_vector
     if hit.vector is not None:
-        np.testing.assert_array_equal(hit.vector, kept.vector)
+        np.testing.assert_allclose(hit.vector, kept.vector, rtol=0, atol=tolerance)
 
 
 def require_hits_exact(hits: Sequence[Hit], expected: Sequence[Ranked], tolerance: float) -> None:
@@ -151,4 +151,4 @@ def require_same_points(found: Sequence[StoredPoint], ids: Sequence[PointId], or
     for point in found:
         kept = oracle.points[point.id]
         assert (point.text, point.metadata) == (kept.text, kept.metadata)
-        np.testing.assert_array_equal(point.vector, kept.vector)
+        np.testing.assert_allclose(point.vector, kept.vector, rtol=0, atol=oracle.tolerance)
