@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from models.cores import usable_cores
-from service.errors import ServiceError, Unavailable
+from service.errors import NotFound, ServiceError, Unavailable
 from service.search.embedded import index_file, kinds
 from service.search.embedded.collection import StoredCollection
 from service.search.embedded.opening import index_path
@@ -58,6 +58,8 @@ class Caretaker:
         """Whether there was something to do."""
         try:
             return tend(collection, self._stopping.is_set)
+        except NotFound:  # dropped meanwhile
+            return False
         except (ServiceError, OSError, MemoryError) as error:  # the store or the disk may be out of order for a while
             log.warning("index not tended", extra={"reason": str(error), "collection": collection.static_info.name})
             self._stopping.wait(5)

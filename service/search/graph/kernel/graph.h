@@ -42,6 +42,7 @@ struct Graph {
     // to them. The first one is in the graph; the others hang on it in a chain.
     uint32_t twin_of(uint32_t place) const { return link(ground.at(place)); }
     void add_twin(uint32_t first, uint32_t place) {
+        if (first == place) return;  // linked a second time, after memory ran out in the first
         Lock hold(locks.at(first));
         set_link(ground.at(place), twin_of(first));
         set_link(ground.at(first), place);
