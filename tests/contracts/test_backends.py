@@ -33,7 +33,7 @@ from service.search.filters.model import (
     TimeRange,
 )
 from service.search.filters.parse import parse_filter
-from service.search.fusion import LEXICAL_WEIGHT
+from service.search.fusion import LEXICAL_WEIGHT, K
 from service.search.points import Hit, Metadata, Point, PointId, Search, Selection, StoredPoint
 from service.search.qdrant.backend import QdrantBackend
 from service.search.qdrant.connection import open_qdrant
@@ -638,9 +638,9 @@ def test_a_hybrid_search_has_both_scores_and_their_fusion(texts: Collection) -> 
     assert by_id["dog"].dense_score == pytest.approx(1, abs=1e-6)
     assert by_id["dog"].lexical_score is None
     assert (by_id["cats"].lexical_score or 0) > (by_id["long"].lexical_score or 0) > 0
-    assert by_id["dog"].score == pytest.approx(1 / (60 + dense.index("dog") + 1), rel=1e-5)
+    assert by_id["dog"].score == pytest.approx(1 / (K + dense.index("dog") + 1), rel=1e-5)
     assert by_id["cats"].score == pytest.approx(
-        1 / (60 + dense.index("cats") + 1) + LEXICAL_WEIGHT / (60 + lexical.index("cats") + 1)
+        1 / (K + dense.index("cats") + 1) + LEXICAL_WEIGHT / (K + lexical.index("cats") + 1)
     )
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     [few] = texts.search(Search(axis(2)[None], ("cat",), mode="hybrid", limit=2, offset=1))

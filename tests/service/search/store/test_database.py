@@ -147,7 +147,7 @@ def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path: Path, where: 
 
 def test_a_directory_in_the_place_of_the_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()
-    with pytest.raises(StoreError, match="cannot be used"):
+    with pytest.raises(StoreError, match="is no file, or a link to none"):
         Database.open(tmp_path)
 
 
