@@ -41,8 +41,10 @@ class Searcher:
         """For each of `queries` (q, dimension), checked and scaled, its hits, best first."""
         allowed = self.allowed(search, contents)
         wanted = search.offset + search.limit
-        found = self._found(search, queries, contents, allowed, wanted)
         lowest = -math.inf if search.score_threshold is None else search.score_threshold
+        if search.mode == "dense" and contents.index.exact_scores and not _asks_store(search) and len(queries):
+            return _at_places(self._nearest(search, queries, contents, allowed, wanted), search, lowest, contents)
+        found = self._found(search, queries, contents, allowed, wanted)
         cut = [[hit for hit in hits if hit.score >= lowest][search.offset : wanted] for hits in found]
         return self._told(search, contents, cut)
 
@@ -76,12 +78,8 @@ class Searcher:
     ) -> list[list[Scored]]:
         if not len(queries):
             return []
-        index, count = contents.index, contents.view.count
-        asked = wanted if index.exact_scores else SPARE * wanted + SPARE_MORE
-        if search.exact:
-            found = index.nearest_exactly(queries, wanted, count=count, allowed=allowed)
-        else:
-            found = index.nearest(queries, min(asked, count), count=count, allowed=allowed, breadth=search.breadth)
+        index = contents.index
+        found = self._nearest(search, queries, contents, allowed, wanted)
         rows = contents.view.rows[found.places]
         if not index.exact_scores:
             return self._compared(queries, found, rows, wanted)
@@ -89,6 +87,15 @@ class Searcher:
             [hit for hit, place in zip(zip(*pair, strict=True), places, strict=True) if place >= 0][:wanted]
             for *pair, places in zip(rows.tolist(), found.scores.tolist(), found.places.tolist(), strict=True)
         ]
+
+    def _nearest(
+        self, search: Search, queries: Vectors, contents: Contents, allowed: Bits | None, wanted: int
+    ) -> Found:
+        index, count = contents.index, contents.view.count
+        if search.exact:
+            return index.nearest_exactly(queries, wanted, count=count, allowed=allowed)
+        asked = wanted if index.exact_scores else SPARE * wanted + SPARE_MORE
+        return index.nearest(queries, min(asked, count), count=count, allowed=allowed, breadth=search.breadth)
 
     def _compared(self, queries: Vectors, found: Found, rows: NDArray[np.int64], wanted: int) -> list[list[Scored]]:
         """The best of those that were found, by their vectors in the store."""
@@ -121,13 +128,28 @@ class Searcher:
 
     def _told(self, search: Search, contents: Contents, found: Sequence[Sequence[Fused]]) -> list[list[Hit]]:
         """With ids, and what was asked for of the store."""
-        if not search.with_text and not search.with_metadata and not search.with_vector:
+        if not _asks_store(search):
             return [_with_ids(hits, contents) for hits in found]
         rows = np.unique(np.array([hit.row for hits in found for hit in hits], np.int64))
         points = self._store.points_by_row(self._number, rows)
         if len(points) < len(rows):
             raise OutOfDate
         return [[_hit(hit, points[hit.row], search) for hit in hits] for hits in found]
+
+
+def _asks_store(search: Search) -> bool:
+    """Whether hits have more than ids and scores."""
+    return search.with_text or search.with_metadata or search.with_vector
+
+
+def _at_places(found: Found, search: Search, lowest: float, contents: Contents) -> list[list[Hit]]:
+    """Hits by places, without a way over their rows: it is a fifth of the time of a search by one vector."""
+    good = (found.places >= 0) & (found.scores >= np.float64(lowest))
+    ids = contents.ids.many(found.places[good])
+    hits = [Hit(*pair) for pair in zip(ids, found.scores[good].tolist(), strict=True)]
+    ends = np.cumsum(good.sum(axis=1)).tolist()
+    wanted = search.offset + search.limit
+    return [hits[start:end][search.offset : wanted] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def _with_ids(found: Sequence[Fused], contents: Contents) -> list[Hit]:
