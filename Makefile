@@ -75,11 +75,12 @@ $(VENV)/.dev: requirements-dev.lock requirements-torch.txt pyproject.toml | $(VE
 	$(call install,requirements-dev.lock)
 	@touch $@ $(VENV)/.serve
 
-# The compiler comes as a package, is used once and taken away again.
+# The compiler comes as a package: it stays where tests need it, and is used once and taken away again elsewhere.
 $(VENV)/.kernels: requirements-kernels.lock models/compiler.py models/runtime/native/sources.py \
 		$(wildcard models/runtime/native/kernel/*) service/search/graph/build.py $(wildcard service/search/graph/kernel/*) \
 		| $(VENV)/.serve
-	$(PIP) install -q --no-deps --require-hashes --only-binary :all: --target $(VENV)/compiler -r requirements-kernels.lock
+	$(BIN)/python -c 'import ziglang' 2>/dev/null || $(PIP) install -q --no-deps --require-hashes --only-binary :all: \
+		--target $(VENV)/compiler -r requirements-kernels.lock
 	PYTHONPATH=$(VENV)/compiler $(BIN)/python -m models.runtime.native.build
 	PYTHONPATH=$(VENV)/compiler $(BIN)/python -m service.search.graph.build
 	rm -rf $(VENV)/compiler
