@@ -17,6 +17,7 @@ from service.api.direct import Shortcut, direct_routes
 from service.api.docs import add_docs
 from service.api.handlers import add_handlers
 from service.api.uploads import forget_uploads
+from service.engine.calibration import Calibration
 from service.engine.engine import Engine
 from service.engine.space import Space
 from service.engine.workers import Workers
@@ -120,6 +121,7 @@ def build(settings: Settings, model: ServedModel, encoder: Encoder) -> Services:
         model=model,
         encoder=encoder,
         engine=engine,
+        calibration=Calibration(model, encoder, engine.on_compute_thread, settings.data_dir),
         collections=store,
         readers=Workers("reader", threads=READER_THREADS, permits=settings.max_pending),
         writer=Workers("writer", threads=1, permits=settings.max_pending),

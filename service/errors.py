@@ -5,6 +5,7 @@
     ├── InvalidInput      422  what was sent breaks a rule
     ├── NotFound          404  no such collection or point
     ├── MethodNotAllowed  405  the route exists, with other methods
+    ├── NotAcceptable     406  no form of the answer that the caller accepts
     ├── Conflict          409  it is there already, or belongs to another model
     ├── BodyTooLarge      413  the body is over the limit
     ├── WrongMediaType    415  the body is not JSON
@@ -79,6 +80,13 @@ class MethodNotAllowed(ServiceError):
     def headers(self) -> dict[str, str]:
         """`Allow`, as HTTP asks."""
         return {"allow": self.allowed}
+
+
+class NotAcceptable(ServiceError):
+    """The answer has no form that the caller accepts."""
+
+    status = 406
+    error_type = "NotAcceptable"
 
 
 class Conflict(ServiceError):

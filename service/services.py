@@ -6,6 +6,7 @@ from typing import cast
 
 from starlette.types import Scope
 
+from service.engine.calibration import Calibration
 from service.engine.engine import Engine
 from service.engine.workers import Workers
 from service.model import Encoder, ServedModel
@@ -22,6 +23,8 @@ class Services:
     settings: Settings
     model: ServedModel
     engine: Engine
+    calibration: Calibration
+    """Quantised vectors, by ranges that belong to the model."""
     collections: Backend
     readers: Workers
     """Threads for searches and look-ups."""
