@@ -13,6 +13,7 @@ from models.cores import usable_cores
 from service import __version__
 from service.api import bulk, collections, embed, operations, points, search, snapshots
 from service.api.context import ERRORS
+from service.api.dialects import cohere, ollama, openai, qdrant_inference, weaviate
 from service.api.direct import Shortcut, direct_routes
 from service.api.docs import add_docs
 from service.api.handlers import add_handlers
@@ -32,7 +33,7 @@ from service.telemetry.health import Health
 from service.telemetry.metrics import Metrics
 from service.threads import blas_threads, openmp_threads, tokenizer_threads
 
-ROUTERS = (
+OWN = (
     embed.router,
     search.router,
     collections.router,
@@ -41,6 +42,14 @@ ROUTERS = (
     snapshots.router,
     operations.router,
 )
+DIALECTS = (
+    openai.router,
+    cohere.router,
+    ollama.router,
+    weaviate.router,
+    qdrant_inference.router,
+)
+ROUTERS = (*OWN, *DIALECTS)
 READER_THREADS = 2
 MOST_JOBS = 8  # each may hold a file of the size of a collection
 WARM_UP = ["a"]
@@ -78,11 +87,12 @@ def create_app(settings: Settings, *, checkpoint: ServedModel | None = None, run
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs else None,
         redirect_slashes=False,
-        responses=ERRORS,
         # Ours are in telemetry/; FastAPI's would hold messages and stack traces, which can hold a caller's text.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    for router in ROUTERS:
+    for router in OWN:
+        app.include_router(router, responses=ERRORS)
+    for router in DIALECTS:  # each describes its own errors
         app.include_router(router)
     if settings.docs:
         add_docs(app)

@@ -54,10 +54,14 @@ class EmptyInput(ServiceError):
 
 
 class InvalidInput(ServiceError):
-    """What was sent breaks a rule of the route."""
+    """What was sent breaks a rule of the route; `param` is the field that does, where one can be named."""
 
     status = 422
     error_type = "Validation"
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class NotFound(ServiceError):

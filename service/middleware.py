@@ -44,7 +44,7 @@ class RequestMiddleware:
         answer = _Answer(send, record, services.model.fingerprint)
         error = await self._run(scope, receive, answer, services)
         if error is not None and not answer.started:
-            await error_response(error)(scope, receive, answer.send)
+            await error_response(error, scope["path"])(scope, receive, answer.send)
         _report(self._log, scope, services, record, answer.status)
 
     async def _run(self, scope: Scope, receive: Receive, answer: "_Answer", services: Services) -> ServiceError | None:

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
         ge=1024,
         description="Largest request body; holds a full request of texts or vectors.",
     )
+    accept_token_ids: bool = Field(
+        False, description="Take token ids in the place of texts; they must be of this model's own tokenizer."
+    )
     max_items: int = Field(128, ge=1, le=65_536, description="Most texts in one embed request.")
     max_points_per_request: int = Field(256, ge=1, le=65_536, description="Most points in one write.")
     max_chars: int = Field(

@@ -8,6 +8,7 @@ import orjson
 from fastapi import Response
 from numpy.typing import NDArray
 
+from service.api.dialects.errors import error_content, error_status
 from service.errors import ServiceError
 
 AT_ONCE = 65_536  # numbers written in one go, which takes two milliseconds; then the event loop has other things to do
@@ -39,7 +40,7 @@ def json_response(content: Any, *, status: int = 200, headers: dict[str, str] | 
     return Response(_json(content), status_code=status, headers=headers, media_type="application/json")
 
 
-def error_response(error: ServiceError, **more: Any) -> Response:
-    """`{"error", "error_type"}` with the status and headers of the error."""
-    content = {"error": error.message, "error_type": error.error_type, **more}
-    return json_response(content, status=error.status, headers=error.headers())
+def error_response(error: ServiceError, path: str = "/", **more: Any) -> Response:
+    """The error as the dialect of `path` tells it, with its headers; `more` goes into the body."""
+    content = {**error_content(error, path), **more}
+    return json_response(content, status=error_status(error, path), headers=error.headers())

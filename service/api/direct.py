@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.body import JsonRoute, read_json
 from service.api.handlers import invalid_input
-from service.api.schemas.base import Body
+from service.api.schemas.base import JsonBody
 from service.record import record_of
 from service.search.names import NAME
 from service.services import services_of
@@ -26,7 +26,7 @@ class DirectRoute:
     """One of them; an ASGI app whose errors are answered by the middleware that calls it."""
 
     route: JsonRoute
-    body: type[Body]
+    body: type[JsonBody]
     handler: Callable[..., Awaitable[Response]]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,11 +79,11 @@ def _template(path: str) -> tuple[str, dict[str, str]]:
     return path, {}
 
 
-def _only_body(route: JsonRoute) -> type[Body] | None:
+def _only_body(route: JsonRoute) -> type[JsonBody] | None:
     """The class of the body of a handler that takes no more than the direct way gives."""
     parameters = inspect.signature(route.endpoint).parameters
     named = ["name"] if route.path.startswith("/collections/{name}/") else []
     if list(parameters) != [*named, "body", "services", "record"]:
         return None
     kind = parameters["body"].annotation
-    return kind if isinstance(kind, type) and issubclass(kind, Body) else None
+    return kind if isinstance(kind, type) and issubclass(kind, JsonBody) else None

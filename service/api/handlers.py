@@ -1,4 +1,4 @@
-"""From an exception to the answer `{"error", "error_type"}`. Nothing the caller sent is repeated."""
+"""From an exception to the answer in the dialect of the path. Nothing the caller sent is repeated."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -40,30 +40,33 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_error)
 
 
-async def _service_error(_request: Request, error: Exception) -> Response:
-    return error_response(_as(ServiceError, error))
+async def _service_error(request: Request, error: Exception) -> Response:
+    return _told(request, _as(ServiceError, error))
 
 
-async def _validation_error(_request: Request, error: Exception) -> Response:
-    return error_response(invalid_input(_as(RequestValidationError, error).errors()))
+async def _validation_error(request: Request, error: Exception) -> Response:
+    return _told(request, invalid_input(_as(RequestValidationError, error).errors()))
+
+
+def _told(request: Request, error: ServiceError) -> Response:
+    return error_response(error, request.scope["path"])
 
 
 def invalid_input(problems: Sequence[Mapping[str, Any]]) -> InvalidInput:
     """What pydantic found, in the words that the caller is told."""
     told = "; ".join(_describe(problem) for problem in problems[:MOST_PROBLEMS])
     more = len(problems) - MOST_PROBLEMS
-    return InvalidInput(f"{told}; and {more} more." if more > 0 else f"{told}.")
+    return InvalidInput(f"{told}; and {more} more." if more > 0 else f"{told}.", param=_field(problems[0]["loc"]))
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     """What the router raises: no such route, or not with this method."""
     http = _as(HTTPException, error)
     if http.status_code == 405:
-        return error_response(MethodNotAllowed((http.headers or {}).get("Allow", "another")))
+        return _told(request, MethodNotAllowed((http.headers or {}).get("Allow", "another")))
     if http.status_code == 404:
-        return error_response(NotFound("There is no such route; see /docs for those there are."))
-    told = ServiceError("The request could not be handled.")
-    response = error_response(told)
+        return _told(request, NotFound("There is no such route; see /docs for those there are."))
+    response = _told(request, ServiceError("The request could not be handled."))
     response.status_code = http.status_code
     return response
 
@@ -82,8 +85,18 @@ def _describe(problem: Mapping[str, Any]) -> str:
 
 def _place(loc: tuple[str | int, ...]) -> str:
     """The path of the field; the parts are names of ours and positions, never keys of the caller."""
-    parts = [str(part) for part in loc if part not in ("body", "path", "query")]
+    parts = _parts(loc)
     return f"`{'.'.join(parts)}`" if parts else "The body"
+
+
+def _field(loc: tuple[str | int, ...]) -> str | None:
+    """The field of the body that it is in, or is."""
+    parts = _parts(loc)
+    return parts[0] if parts else None
+
+
+def _parts(loc: tuple[str | int, ...]) -> list[str]:
+    return [str(part) for part in loc if part not in ("body", "path", "query")]
 
 
 def _as(kind: type[Expected], error: Exception) -> Expected:

@@ -1,4 +1,4 @@
-"""What all bodies share: strict rules, no coercion, no unknown fields, no NaN."""
+"""What all bodies share: strict rules, no coercion, no NaN, and no unknown fields where the route is our own."""
 
 from typing import Annotated, Any
 
@@ -28,10 +28,22 @@ class _Known(BaseModel):
         return data
 
 
-class Body(_Known):
+class JsonBody(BaseModel):
     """Base of every request in JSON."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Body(_Known, JsonBody):
+    """Base of the requests that are our own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class CompatBody(JsonBody):
+    """Base of the requests that clients of other services send: those may hold fields of which we know nothing."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 class Parameters(_Known):
