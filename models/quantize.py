@@ -59,8 +59,8 @@ def quantize(vectors: Vectors, kind: Quantization, ranges: Ranges | None = None)
         ranges: of these vectors' checkpoint, space and width; int8 and uint8 need them.
 
     Returns:
-        (n, width) float32, int8 or uint8; for the two of bits (n, width / 8 rounded up). A bit is set for a number above
-        zero, the first dimension is the highest bit of the first byte, and `binary` is `ubinary` less 128 as int8.
+        (n, width) float32, int8 or uint8; for the two of bits (n, width / 8 rounded up). A bit is set for a number
+        above zero, the first dimension is the highest bit of the first byte; `binary` is `ubinary` less 128 as int8.
 
     Raises:
         ValueError: the ranges are missing, or of another width.

@@ -1,7 +1,8 @@
 """Answers as bytes: JSON by orjson, which writes NumPy arrays without a Python float in between."""
 
 import asyncio
-from typing import Any
+from binascii import b2a_base64
+from typing import Any, Literal
 
 import numpy as np
 import orjson
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 from service.api.dialects.errors import error_content, error_status
 from service.errors import ServiceError
 
+Encoding = Literal["float", "base64"]
+
 AT_ONCE = 65_536  # numbers written in one go, which takes two milliseconds; then the event loop has other things to do
 
 
-async def numbers(array: NDArray[np.float32]) -> orjson.Fragment:
+async def numbers(array: NDArray[Any]) -> orjson.Fragment:
     """An array (n, ...) as JSON, to be put into an answer. A large one is written a block of rows at a time."""
     rows = max(1, AT_ONCE * len(array) // max(1, array.size))
     blocks = [_json(array[:rows])]
@@ -24,6 +27,22 @@ async def numbers(array: NDArray[np.float32]) -> orjson.Fragment:
     if len(blocks) == 1:
         return orjson.Fragment(blocks[0])
     return orjson.Fragment(b"[" + b",".join(block[1:-1] for block in blocks) + b"]")
+
+
+async def rows(array: NDArray[Any], encoding: Encoding = "float") -> list[orjson.Fragment]:
+    """Each row of an array (n, width) as JSON of its own: a list of numbers, or base64 of its little-endian bytes."""
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    write = _json if encoding == "float" else _base64
+    at_once = max(1, AT_ONCE // max(1, array.shape[1]))
+    written = [orjson.Fragment(write(row)) for row in little[:at_once]]
+    for start in range(at_once, len(little), at_once):
+        await asyncio.sleep(0)
+        written.extend(orjson.Fragment(write(row)) for row in little[start : start + at_once])
+    return written
+
+
+def _base64(row: NDArray[Any]) -> bytes:
+    return b'"' + b2a_base64(row, newline=False) + b'"'
 
 
 def _json(content: Any) -> bytes:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.api.body import JsonRoute, read_json
 from service.api.handlers import invalid_input
+from service.api.output import output_of
 from service.api.schemas.base import JsonBody
 from service.record import record_of
 from service.search.names import NAME
@@ -28,24 +29,31 @@ class DirectRoute:
     route: JsonRoute
     body: type[JsonBody]
     handler: Callable[..., Awaitable[Response]]
+    formed: bool
+    """Whether the handler asks in which form its answer is wanted."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises ServiceError for what the caller is to be told."""
         scope["route"] = self.route
         services = services_of(scope)
         _, value = await read_json(scope, receive, services.settings.max_body_bytes)
+        given = {"output": output_of(scope)} if self.formed else {}
         try:
             body = self.body.model_validate(value)
         except ValidationError as error:
             raise invalid_input(error.errors(include_url=False)) from None
-        response = await self.handler(**scope["path_params"], body=body, services=services, record=record_of(scope))
+        response = await self.handler(
+            **scope["path_params"], body=body, services=services, record=record_of(scope), **given
+        )
         await response(scope, receive, send)
 
 
 def direct_routes(routers: Iterable[APIRouter]) -> dict[tuple[str, str], DirectRoute]:
-    """By method and path, every route whose handler takes body, services, record, and a name if its path has one."""
+    """By method and path, every route whose handler takes body, services, record, and at most a name and `output`."""
     return {
-        (method, route.path): DirectRoute(route, body, route.endpoint)
+        (method, route.path): DirectRoute(
+            route, body, route.endpoint, "output" in inspect.signature(route.endpoint).parameters
+        )
         for router in routers
         for route in router.routes
         if isinstance(route, JsonRoute) and (body := _only_body(route)) is not None
@@ -83,7 +91,7 @@ def _only_body(route: JsonRoute) -> type[JsonBody] | None:
     """The class of the body of a handler that takes no more than the direct way gives."""
     parameters = inspect.signature(route.endpoint).parameters
     named = ["name"] if route.path.startswith("/collections/{name}/") else []
-    if list(parameters) != [*named, "body", "services", "record"]:
+    if [name for name in parameters if name != "output"] != [*named, "body", "services", "record"]:
         return None
     kind = parameters["body"].annotation
     return kind if isinstance(kind, type) and issubclass(kind, JsonBody) else None
