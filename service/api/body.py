@@ -5,7 +5,7 @@ plain text. This route class reads the body first; FastAPI then only validates t
 """
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from fastapi import Request, Response
@@ -16,11 +16,16 @@ from starlette.types import Receive, Scope
 from service.errors import BodyTooLarge, EmptyInput, InvalidInput, WrongMediaType
 from service.services import services_of
 
+FOREIGN = (b"cross-site", b"same-site")  # what a browser says in `sec-fetch-site` of a page that is not this service's
+
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class JsonRoute(APIRoute):
     """A route whose body, where it has one, is read by `JsonRequest`."""
+
+    typed: ClassVar[bool] = True
+    """Whether the body must say that it is JSON."""
 
     def get_route_handler(self) -> Handler:
         """FastAPI's handler, with the body read before it."""
@@ -31,23 +36,33 @@ class JsonRoute(APIRoute):
 
         async def read_then_handle(request: Request) -> Response:
             parsed = JsonRequest(request.scope, request.receive)
-            await parsed.read(services_of(request.scope).settings.max_body_bytes, optional=optional)
+            limit = services_of(request.scope).settings.max_body_bytes
+            await parsed.read(limit, optional=optional, typed=self.typed)
             return await handle(parsed)
 
         return read_then_handle
 
 
+class UntypedJsonRoute(JsonRoute):
+    """One for clients that do not say what they send."""
+
+    typed = False
+
+
 class JsonRequest(Request):
     """A request whose body has been parsed by orjson."""
 
-    async def read(self, limit: int, *, optional: bool) -> None:
+    async def read(self, limit: int, *, optional: bool, typed: bool) -> None:
         """Read and parse the body, as `read_json` does."""
-        self._body, self._json = await read_json(self.scope, self.receive, limit, optional=optional)
+        self._body, self._json = await read_json(self.scope, self.receive, limit, optional=optional, typed=typed)
 
 
-async def read_json(scope: Scope, receive: Receive, limit: int, *, optional: bool = False) -> tuple[bytes, Any]:
+async def read_json(
+    scope: Scope, receive: Receive, limit: int, *, optional: bool = False, typed: bool = True
+) -> tuple[bytes, Any]:
     """The body and the value in it; no bytes and None for an empty one that is `optional`.
 
+    One that is not `typed` may come without a media type, unless a browser says that it is a page's of another site.
     Raises BodyTooLarge, EmptyInput, WrongMediaType, InvalidInput with the position of a syntax error, and
     ClientDisconnect.
     """
@@ -57,7 +72,9 @@ async def read_json(scope: Scope, receive: Receive, limit: int, *, optional: boo
         return body, None
     if not body.strip():
         raise EmptyInput("The body is empty; send a JSON object.")
-    _check_media_type(headers.get(b"content-type", b"").decode("latin-1"))
+    media_type = headers.get(b"content-type", b"")
+    if typed or media_type or headers.get(b"sec-fetch-site") in FOREIGN:
+        _check_media_type(media_type.decode("latin-1"))
     return body, parse_json(body)
 
 

@@ -36,7 +36,7 @@ class DirectRoute:
         """Raises ServiceError for what the caller is to be told."""
         scope["route"] = self.route
         services = services_of(scope)
-        _, value = await read_json(scope, receive, services.settings.max_body_bytes)
+        _, value = await read_json(scope, receive, services.settings.max_body_bytes, typed=self.route.typed)
         given = {"output": output_of(scope)} if self.formed else {}
         try:
             body = self.body.model_validate(value)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 LARGEST_ID = 2**63 - 1
@@ -77,6 +77,27 @@ def _one_or_many(value: Any) -> Any:
     return value
 
 
+def _texts_or_ids(value: Any) -> Any:
+    """In one go over the types, because a union tries each of its members on each item."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list):
+        raise rule("must be a string, a list of strings, or lists of token ids")
+    kinds = set(map(type, value))
+    if kinds <= {str}:
+        return value
+    if kinds == {int}:
+        return [value]
+    for position, item in enumerate(value):
+        if type(item) is not str and not _is_token_ids(item):
+            raise rule(f"item {position} must be a string or a list of token ids")
+    return value
+
+
+def _is_token_ids(value: Any) -> bool:
+    return isinstance(value, list) and set(map(type, value)) <= {int}
+
+
 def is_point_id(value: Any) -> bool:
     """Whether it can be the id of a point."""
     if isinstance(value, str):
@@ -114,6 +135,10 @@ def _children(value: Any) -> list[Any]:
 
 
 Texts = Annotated[list[str], BeforeValidator(_one_or_many, json_schema_input_type=str | list[str])]
+TextsOrIds = Annotated[
+    list[str | list[int]],
+    PlainValidator(_texts_or_ids, json_schema_input_type=str | list[str] | list[int] | list[list[int]]),
+]
 PointId = Annotated[str | int, BeforeValidator(_string_or_integer)]
 Vector = list[Annotated[float, Field(ge=-LARGEST_FLOAT32, le=LARGEST_FLOAT32)]]
 Metadata = Annotated[dict[str, Any], BeforeValidator(_shallow)]
