@@ -34,7 +34,7 @@ serve: $(VENV)/.serve $(KERNELS)
 	exec $(BIN)/mcse serve $(SERVE_ARGS)
 
 test: check $(KERNELS)
-	$(BIN)/python -m pytest -n auto --dist loadfile $(TEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -64,6 +64,12 @@ def tiny_config() -> BertConfig:
     )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first: a core takes a file at a time, and the last one would keep the others waiting."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def token_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs keep their tokens where the tests end, not with the user's."""

@@ -2,14 +2,12 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-import structlog
 from structlog.testing import capture_logs
 
 Start = Callable[..., httpx.Client]
 
 
 def test_an_unexpected_error_is_a_500_in_our_shape_and_a_line_with_its_place(start: Start) -> None:
-    structlog.reset_defaults()
     client = start()
 
     def broken() -> Any:
