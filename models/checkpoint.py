@@ -28,6 +28,9 @@ class Checkpoint:
     """Which file, name or option decided the pooling."""
     fingerprint: str
     """64 hex digits over weights, tokenizer, pooling, token limit and similarity."""
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    """What may stand before a text, by name; see `models.prompts.Prompts`"""
+    default_prompt_name: str | None = None
     card: Mapping[str, Any] = field(default_factory=dict)
     """What `mcse.json` says of base model, training and scores; empty for other kinds."""
 

@@ -10,6 +10,9 @@ POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
 Kind = Literal["bundle", "sentence-transformers", "mcse", "simcse", "encoder"]
 """What a model directory was recognised as."""
 
+Direction = Literal["right", "left"]
+"""The end at which a text that is too long is cut."""
+
 AVERAGED_LAYERS: Mapping[Pooling, tuple[int, int]] = {"first_last": (1, -1), "top2": (-2, -1)}
 """Which two hidden states a pooling averages, counted as transformers does: 0 is the embeddings, 1 the first layer.
 

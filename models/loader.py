@@ -13,6 +13,7 @@ from models.encoder import TextEncoder
 from models.errors import CheckpointError
 from models.manifest import read_card
 from models.mcse import MCSE
+from models.prompts import read_prompts
 from models.recognize import Recognized, recognize
 from models.resolve import resolve
 from models.sbert_reader import read_dense
@@ -33,7 +34,7 @@ def load(name: str | Path, *, pooling: Pooling | None = None) -> Checkpoint:
     """
     directory = resolve(name)
     label = directory.name if Path(name).expanduser().is_dir() else str(name).removeprefix("package:")
-    known = recognize(directory, label)
+    known, prompts = recognize(directory, label), read_prompts(directory)
     backbone, head_tensors = _read(directory, known)
     config = EncoderConfig(
         pooling=pooling or known.pooling,
@@ -54,6 +55,8 @@ def load(name: str | Path, *, pooling: Pooling | None = None) -> Checkpoint:
         config=config,
         pooling_reason="asked for by the caller" if pooling else known.reason,
         fingerprint=fingerprint_of(model, tokenizer, config),
+        prompts=prompts.named,
+        default_prompt_name=prompts.default,
         card=read_card(directory) if known.kind == "bundle" else {},
     )
 

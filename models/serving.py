@@ -1,12 +1,14 @@
 """Open a model to serve it: the quick way where that is possible, and else the ordinary one."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.config import EncoderConfig, Kind, Pooling, token_limit
 from models.errors import CheckpointError
 from models.fingerprint import fingerprint
 from models.manifest import CARD, read_json
+from models.prompts import Prompts, read_prompts
 from models.recognize import recognize
 from models.runtime.base import Device, Precision, PrecisionSetting, Runtime
 from models.runtime.native.available import REASON, lacking, wanted
@@ -29,6 +31,9 @@ class ServedCheckpoint:
     pooling_reason: str
     fingerprint: str
     grounded_dimension: int | None
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    """What may stand before a text, by name; see `models.prompts.Prompts`"""
+    default_prompt_name: str | None = None
 
     @property
     def pooling(self) -> Pooling:
@@ -80,7 +85,7 @@ def open_to_serve(
 def _open_quickly(
     directory: Path, pooling: Pooling | None, precision: Precision, threads: int
 ) -> tuple[ServedCheckpoint, Runtime]:
-    known = recognize(directory, directory.name)
+    known, prompts = recognize(directory, directory.name), read_prompts(directory)
     config = read_json(directory / "config.json")
     read = read_bundle(directory, config, pooling or known.pooling)
     limit = token_limit(config["model_type"], config["max_position_embeddings"], known.max_tokens)
@@ -102,7 +107,7 @@ def _open_quickly(
         reason=REASON,
     )
     reason = "asked for by the caller" if pooling else known.reason
-    return _served(directory.name, read, config, tokenizer, encoder, reason, runtime), runtime
+    return _served(directory.name, read, config, tokenizer, encoder, reason, runtime, prompts), runtime
 
 
 def _served(
@@ -113,6 +118,7 @@ def _served(
     encoder: EncoderConfig,
     reason: str,
     runtime: Runtime,
+    prompts: Prompts,
 ) -> ServedCheckpoint:
     return ServedCheckpoint(
         name=name,
@@ -122,6 +128,8 @@ def _served(
         pooling_reason=reason,
         fingerprint=fingerprint(config, read.named.items(), tokenizer.to_json(), encoder),
         grounded_dimension=runtime.grounded_dimension,
+        prompts=prompts.named,
+        default_prompt_name=prompts.default,
     )
 
 
@@ -142,6 +150,8 @@ def _open_ordinarily(
             pooling_reason=checkpoint.pooling_reason,
             fingerprint=checkpoint.fingerprint,
             grounded_dimension=checkpoint.grounded_dimension,
+            prompts=checkpoint.prompts,
+            default_prompt_name=checkpoint.default_prompt_name,
         ),
         runtime,
     )

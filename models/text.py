@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tokenizers import Encoding, Tokenizer
 
+from models.config import Direction
 from models.errors import CheckpointError, TextError
 
 
@@ -17,6 +18,20 @@ class Tokenized:
     """Token ids, special tokens included, at most `max_tokens`."""
     dropped: int
     """How many tokens were cut off; 0 where the whole text fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of a text, and where it stands in it."""
+
+    id: int
+    text: str
+    """The piece of the text that it stands for; its own name where it is special"""
+    special: bool
+    """Whether the tokenizer put it there"""
+    start: int | None
+    """In characters; None where it is special"""
+    stop: int | None
 
 
 class TextTokenizer:
@@ -34,6 +49,9 @@ class TextTokenizer:
         self.pad_id = pad_id
         self.mask_id = mask_id
         self._content_limit = max_tokens - tokenizer.num_special_tokens_to_add(is_pair=False)
+        self._before, self._after = _special_ids(tokenizer)
+        self.vocabulary_size = tokenizer.get_vocab_size(with_added_tokens=True)
+        """Token ids are below this."""
 
     @classmethod
     def from_directory(cls, directory: Path, *, max_tokens: int) -> "TextTokenizer":
@@ -78,13 +96,8 @@ class TextTokenizer:
             ) from error
         return cls(tokenizer, max_tokens=max_tokens, pad_id=pad_id)
 
-    @property
-    def vocabulary_size(self) -> int:
-        """Token ids are below this."""
-        return self._tokenizer.get_vocab_size(with_added_tokens=True)
-
-    def encode(self, texts: Sequence[str]) -> list[Tokenized]:
-        """Token ids of each text, cut at `max_tokens`.
+    def encode(self, texts: Sequence[str], *, direction: Direction = "right") -> list[Tokenized]:
+        """Token ids of each text, cut at `max_tokens`; `left` keeps the end of a text.
 
         Raises:
             TextError: a text has no token content, or holds a lone surrogate; `index` says which.
@@ -93,13 +106,43 @@ class TextTokenizer:
             encodings = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         except (UnicodeEncodeError, TypeError) as error:
             raise _not_unicode(texts) from error
-        return [self._finish(index, encoding) for index, encoding in enumerate(encodings)]
+        return [self._finish(index, encoding, direction) for index, encoding in enumerate(encodings)]
+
+    def frame(self, contents: Sequence[Sequence[int]], *, direction: Direction = "right") -> list[Tokenized]:
+        """Ids that a caller made with this tokenizer, with or without the special tokens around them, as `encode` does.
+
+        Raises:
+            TextError: there are none, or one is not in the vocabulary; `index` says of which text.
+        """
+        return [self._framed(index, ids, direction) for index, ids in enumerate(contents)]
+
+    def tokens(self, texts: Sequence[str], *, special: bool) -> list[list[Token]]:
+        """Every token of each text, uncut; with `special`, those around it too.
+
+        Raises:
+            TextError: a text holds a lone surrogate; `index` says which.
+        """
+        try:
+            encodings = self._tokenizer.encode_batch(texts, add_special_tokens=special)
+        except (UnicodeEncodeError, TypeError) as error:
+            raise _not_unicode(texts) from error
+        return [_tokens(text, encoding) for text, encoding in zip(texts, encodings, strict=True)]
+
+    def decode(self, contents: Sequence[Sequence[int]], *, skip_special: bool) -> list[str]:
+        """The text of each list of ids.
+
+        Raises:
+            TextError: an id is not in the vocabulary; `index` says in which list.
+        """
+        for index, ids in enumerate(contents):
+            self._check(index, ids)
+        return self._tokenizer.decode_batch(contents, skip_special_tokens=skip_special)
 
     def to_json(self) -> str:
         """The whole tokenizer as JSON; part of a checkpoint's fingerprint."""
         return self._tokenizer.to_str()
 
-    def _finish(self, index: int, encoding: Encoding) -> Tokenized:
+    def _finish(self, index: int, encoding: Encoding, direction: Direction) -> Tokenized:
         content = len(encoding)
         if content == 0:
             raise TextError(
@@ -107,9 +150,42 @@ class TextTokenizer:
                 "the text has no content: nothing in it becomes a token "
                 "(empty, only spaces, or only invisible characters)",
             )
-        encoding.truncate(self._content_limit)
+        encoding.truncate(self._content_limit, direction=direction)
         whole = self._tokenizer.post_process(encoding)
         return Tokenized(ids=whole.ids, dropped=max(0, content - self._content_limit))
+
+    def _framed(self, index: int, ids: Sequence[int], direction: Direction) -> Tokenized:
+        self._check(index, ids)
+        content, last = [*ids], len(ids) - len(self._after)
+        if last > len(self._before) and (content[: len(self._before)], content[last:]) == (self._before, self._after):
+            content = content[len(self._before) : last]
+        if not content:
+            raise TextError(index, "there are no token ids")
+        dropped = max(0, len(content) - self._content_limit)
+        kept = content[dropped:] if direction == "left" else content[: self._content_limit]
+        return Tokenized(ids=[*self._before, *kept, *self._after], dropped=dropped)
+
+    def _check(self, index: int, ids: Sequence[int]) -> None:
+        if ids and not (min(ids) >= 0 and max(ids) < self.vocabulary_size):
+            raise TextError(index, f"its token ids are not all from 0 to {self.vocabulary_size - 1}")
+
+
+def _special_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Those before the content of a text, and those after it."""
+    probe = tokenizer.encode("a")
+    special = probe.special_tokens_mask
+    if all(special):
+        return probe.ids, []
+    first, last = special.index(0), len(special) - special[::-1].index(0)
+    return probe.ids[:first], probe.ids[last:]
+
+
+def _tokens(text: str, encoding: Encoding) -> list[Token]:
+    parts = zip(encoding.ids, encoding.tokens, encoding.special_tokens_mask, encoding.offsets, strict=True)
+    return [
+        Token(id_, name, True, None, None) if special else Token(id_, text[start:stop], False, start, stop)
+        for id_, name, special, (start, stop) in parts
+    ]
 
 
 def _not_unicode(texts: Sequence[str]) -> TextError:

@@ -8,7 +8,7 @@ from typing import cast
 
 from starlette.types import Scope
 
-from service.engine.engine import Embedded
+from service.engine.engine import Counts
 
 RECORD_KEY = "mcse.record"
 
@@ -26,15 +26,15 @@ class Record:
     seconds: dict[str, float] = field(default_factory=dict)
     """Stage -> seconds; the stages are those of `telemetry.metrics.STAGES`."""
 
-    def add(self, embedded: Embedded) -> None:
-        """Count what one `Engine.embed` did."""
-        self.items += len(embedded.tokens)
-        self.tokens += sum(embedded.tokens)
-        self.characters += embedded.characters
-        self.truncated += sum(1 for dropped in embedded.dropped if dropped)
-        self._add_time("tokenize", embedded.timings.tokenize)
-        self._add_time("queue", embedded.timings.queue)
-        self._add_time("encode", embedded.timings.encode)
+    def add(self, counts: Counts) -> None:
+        """Count what one answer of the engine took."""
+        self.items += len(counts.tokens)
+        self.tokens += sum(counts.tokens)
+        self.characters += counts.characters
+        self.truncated += sum(1 for dropped in counts.dropped if dropped)
+        self._add_time("tokenize", counts.timings.tokenize)
+        self._add_time("queue", counts.timings.queue)
+        self._add_time("encode", counts.timings.encode)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -5,8 +5,10 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
 
+from models.config import Direction
 from service.api.schemas.base import MOST_ID_CHARS, ErrorAnswer
-from service.engine.engine import Embedded
+from service.engine.engine import Embedded, TokenStates
+from service.engine.part import Text
 from service.engine.space import Space
 from service.errors import InvalidInput, WrongMediaType
 from service.record import Record, record_of
@@ -42,11 +44,54 @@ Name = Annotated[str, Path(pattern=f"^{NAME.pattern}$", examples=["pets"])]
 Id = Annotated[str, Path(min_length=1, max_length=MOST_ID_CHARS, examples=["b"])]
 
 
-async def embed(services: Services, record: Record, texts: Sequence[str], *, space: Space, truncate: bool) -> Embedded:
-    """Ask the engine, and note on the record what it did."""
-    embedded = await services.engine.embed(texts, space=space, truncate=truncate)
+async def embed(
+    services: Services,
+    record: Record,
+    texts: Sequence[Text],
+    *,
+    space: Space = "sentence",
+    truncate: bool = True,
+    direction: Direction = "right",
+    prompt: str = "",
+) -> Embedded:
+    """Ask the engine for vectors of `texts`, each with `prompt` before it, and note on the record what it did.
+
+    Raises what `Engine.embed` does, and InvalidInput for token ids with a prompt, or where the settings refuse them.
+    """
+    asked = prompted(services, texts, prompt)
+    embedded = await services.engine.embed(asked, space=space, truncate=truncate, direction=direction)
     record.add(embedded)
     return embedded
+
+
+async def token_states(
+    services: Services,
+    record: Record,
+    texts: Sequence[Text],
+    *,
+    truncate: bool = True,
+    direction: Direction = "right",
+    prompt: str = "",
+) -> TokenStates:
+    """The same for the states of all tokens; `Engine.state_answer` says how to call it."""
+    asked = prompted(services, texts, prompt)
+    states = await services.engine.token_states(asked, truncate=truncate, direction=direction)
+    record.add(states)
+    return states
+
+
+def prompted(services: Services, texts: Sequence[Text], prompt: str) -> Sequence[Text]:
+    """Each text with `prompt` before it; raises InvalidInput as `embed` says."""
+    strings = [text for text in texts if isinstance(text, str)]
+    if len(strings) < len(texts):
+        if not services.settings.accept_token_ids:
+            raise InvalidInput(
+                "Token ids were sent, and this service takes text: ids of another model's tokenizer would give vectors "
+                "of other words. Send text, or set MCSE_ACCEPT_TOKEN_IDS=true where they are this model's own."
+            )
+        if prompt:
+            raise InvalidInput("A prompt can stand before text, not before token ids; put its own ids before them.")
+    return [prompt + text for text in strings] if prompt else texts
 
 
 def require_at_most(count: int, limit: int, what: str) -> None:

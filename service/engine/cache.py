@@ -8,6 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.config import Direction
+from service.engine.part import Text
+from service.engine.space import Space
 from service.telemetry.metrics import Metrics
 
 # What an entry takes beside the numbers: its key, its place in the order, the array's own header. Measured: 470.
@@ -27,7 +30,7 @@ class Row(NamedTuple):
 
 
 class VectorCache:
-    """Least recently used goes first. A process serves one model, so a key is the space and a digest of the text.
+    """Least recently used goes first. A process serves one model, so a key is a digest of space, direction and text.
 
     The text itself is not kept. Whether a text may be cut is no part of the key: a row says what was cut of it.
     Used on the event loop only, so it needs no lock.
@@ -40,15 +43,15 @@ class VectorCache:
         self._room = megabytes * MEGABYTE
         self._rows: OrderedDict[Key, Row] = OrderedDict()
 
-    def keys(self, texts: Sequence[str], space: str) -> list[Key]:
+    def keys(self, texts: Sequence[Text], space: Space, direction: Direction = "right") -> list[Key]:
         """The keys of `texts`; none where there is no room for anything."""
         if not self._room:
             return []
-        start = hashlib.blake2b(space.encode(), digest_size=16)
+        start = hashlib.blake2b(f"{space} {direction}".encode(), digest_size=16)
         keys = []
         for text in texts:
             digest = start.copy()
-            digest.update(b"\0" + text.encode("utf-8", "surrogatepass"))
+            digest.update(_bytes(text))
             keys.append(digest.digest())
         return keys
 
@@ -74,6 +77,12 @@ class VectorCache:
             _, gone = self._rows.popitem(last=False)
             self.bytes -= _size(gone)
             self._metrics.cache_evictions.inc()
+
+
+def _bytes(text: Text) -> bytes:
+    if isinstance(text, str):
+        return b"\0" + text.encode("utf-8", "surrogatepass")
+    return b"\1" + repr(text).encode()
 
 
 def _size(row: Row) -> int:

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+from models.config import Direction
 from models.errors import TextError
-from service.engine.space import Space
+from service.engine.space import Output
 from service.errors import InvalidInput
 from service.model import ServedModel, Tokens
+
+Text = str | list[int]
+"""A text as it is sent: itself, or its token ids."""
 
 # Texts tokenized in one go: a large request gives way to small ones after at most this many.
 AT_ONCE = 16
@@ -14,10 +19,24 @@ AT_ONCE = 16
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What the encoder is asked for; equal ones have the same vector."""
+    """What the encoder is asked for; equal ones have the same answer."""
 
     ids: tuple[int, ...]
-    space: Space
+    output: Output
+
+
+@dataclass(slots=True)
+class Room:
+    """How many tokens there may still be in an answer that grows with them."""
+
+    left: int
+    refusal: str
+
+    def take(self, tokens: int) -> None:
+        """Raises InvalidInput when there are not so many left."""
+        self.left -= tokens
+        if self.left < 0:
+            raise InvalidInput(self.refusal)
 
 
 @dataclass(slots=True)
@@ -25,32 +44,55 @@ class Part:
     """Texts and their positions in the request; `tokenized` is filled by `tokenize`."""
 
     texts: Sequence[str]
+    contents: Sequence[Sequence[int]]
+    """Texts that came as token ids; a part has either these or `texts`"""
     positions: Sequence[int]
-    space: Space
+    output: Output
     truncate: bool
+    direction: Direction
+    room: Room | None
+    """Shared by the parts of a request"""
     tokenized: list[Tokens] = field(default_factory=list)
 
 
-def parts_of(texts: Sequence[str], positions: Sequence[int], space: Space, truncate: bool) -> Iterator[Part]:
-    """The texts at `positions`, AT_ONCE at a time."""
-    for start in range(0, len(positions), AT_ONCE):
-        some = positions[start : start + AT_ONCE]
-        yield Part([texts[position] for position in some], some, space, truncate)
+def parts_of(
+    texts: Sequence[Text],
+    positions: Sequence[int],
+    output: Output,
+    *,
+    truncate: bool,
+    direction: Direction,
+    room: Room | None = None,
+) -> Iterator[Part]:
+    """The texts at `positions`, AT_ONCE at a time; those that are token ids come last."""
+    part = partial(Part, output=output, truncate=truncate, direction=direction, room=room)
+    strings = [(position, text) for position in positions if isinstance(text := texts[position], str)]
+    for start in range(0, len(strings), AT_ONCE):
+        some = strings[start : start + AT_ONCE]
+        yield part([text for _, text in some], [], [position for position, _ in some])
+    contents = [(position, ids) for position in positions if not isinstance(ids := texts[position], str)]
+    for start in range(0, len(contents), AT_ONCE):
+        few = contents[start : start + AT_ONCE]
+        yield part([], [ids for _, ids in few], [position for position, _ in few])
 
 
 def tokenize(part: Part, model: ServedModel) -> list[Item]:
     """Fill `tokenized`, and say what is to be encoded.
 
-    Raises InvalidInput for a text without content, and for one that does not fit where it may not be cut.
+    Raises InvalidInput for a text without content, for ids that are not in the vocabulary, for a text that does not fit
+    where it may not be cut, and where there is no room for the answer.
     """
     try:
-        part.tokenized += model.tokenizer.encode(part.texts)
+        part.tokenized += model.tokenizer.encode(part.texts, direction=part.direction) if part.texts else []
+        part.tokenized += model.tokenizer.frame(part.contents, direction=part.direction) if part.contents else []
     except TextError as error:
         position = part.positions[error.index]
         raise InvalidInput(f"The text at position {position} cannot be embedded: {error}") from error
     if not part.truncate:
         _refuse_long(part, model.max_tokens)
-    return [Item(tuple(each.ids), part.space) for each in part.tokenized]
+    if part.room is not None:
+        part.room.take(sum(len(each.ids) for each in part.tokenized))
+    return [Item(tuple(each.ids), part.output) for each in part.tokenized]
 
 
 def _refuse_long(part: Part, max_tokens: int) -> None:

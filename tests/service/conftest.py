@@ -1,11 +1,12 @@
 """A real server on a real port, with a stub model whose vectors are made from a hash."""
 
 import hashlib
+import re
 import socket
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ import uvicorn
 from numpy.typing import NDArray
 
 from models import TextError, Tokenized
+from models.config import Direction
+from models.text import Token
 from service.app import create_app
 from service.model import Encoder, ServedModel
 from service.protocol import limited_protocol
@@ -27,6 +30,7 @@ DIMENSION = 16
 GROUNDED_DIMENSION = 8
 MAX_TOKENS = 16
 FIRST, LAST = 101, 102
+VOCABULARY = 1_001_000
 
 Start = Callable[..., httpx.Client]
 
@@ -38,15 +42,34 @@ def word_id(word: str) -> int:
 class StubTokenizer:
     """One token per word, in the brackets of a first and a last one."""
 
-    def encode(self, texts: Sequence[str]) -> list[Tokenized]:
-        return [self._encode(index, text) for index, text in enumerate(texts)]
+    def encode(self, texts: Sequence[str], *, direction: Direction = "right") -> list[Tokenized]:
+        return self.frame([[word_id(word) for word in text.split()] for text in texts], direction=direction)
 
-    def _encode(self, index: int, text: str) -> Tokenized:
-        words = text.split()
-        if not words:
+    def frame(self, contents: Sequence[Sequence[int]], *, direction: Direction = "right") -> list[Tokenized]:
+        return [self._frame(index, [*ids], direction) for index, ids in enumerate(contents)]
+
+    def tokens(self, texts: Sequence[str], *, special: bool) -> list[list[Token]]:
+        return [self._tokens(text, special=special) for text in texts]
+
+    def decode(self, contents: Sequence[Sequence[int]], *, skip_special: bool) -> list[str]:
+        hidden = {FIRST, LAST} if skip_special else set()
+        return [" ".join(str(id_) for id_ in ids if id_ not in hidden) for ids in contents]
+
+    def _frame(self, index: int, ids: list[int], direction: Direction) -> Tokenized:
+        if (ids[:1], ids[-1:]) == ([FIRST], [LAST]):
+            ids = ids[1:-1]
+        if not ids:
             raise TextError(index, "nothing in it becomes a token")
-        kept = words[: MAX_TOKENS - 2]
-        return Tokenized(ids=[FIRST, *map(word_id, kept), LAST], dropped=len(words) - len(kept))
+        if not all(0 <= id_ < VOCABULARY for id_ in ids):
+            raise TextError(index, "an id is not in the vocabulary")
+        most = MAX_TOKENS - 2
+        kept = ids[-most:] if direction == "left" else ids[:most]
+        return Tokenized(ids=[FIRST, *kept, LAST], dropped=len(ids) - len(kept))
+
+    def _tokens(self, text: str, *, special: bool) -> list[Token]:
+        words = [Token(word_id(m[0]), m[0], False, m.start(), m.end()) for m in re.finditer(r"\S+", text)]
+        first, last = Token(FIRST, "[FIRST]", True, None, None), Token(LAST, "[LAST]", True, None, None)
+        return [first, *words, last] if special else words
 
 
 @dataclass(frozen=True)
@@ -62,6 +85,8 @@ class StubCheckpoint:
     dimension: int = DIMENSION
     grounded_dimension: int | None = GROUNDED_DIMENSION
     tokenizer: StubTokenizer = field(default_factory=StubTokenizer)
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    default_prompt_name: str | None = None
 
 
 class StubEncoder:
@@ -87,6 +112,10 @@ class StubEncoder:
         vectors = np.stack([self._vector(ids) for ids in batch])
         vectors[[word_id("nan") in ids for ids in batch]] = np.nan
         return vectors
+
+    def states(self, batch: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
+        self.encode(batch)
+        return [np.stack([self._vector([place, id_]) for place, id_ in enumerate(ids)]) for ids in batch]
 
     def ground(self, sentences: NDArray[np.float32]) -> NDArray[np.float32]:
         cut = sentences[:, :GROUNDED_DIMENSION]
