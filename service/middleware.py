@@ -21,7 +21,9 @@ from service.telemetry.logs import describe
 CLIENT_CLOSED_REQUEST = 499  # nginx's number for a caller who left; it is logged, never sent
 _REFUSALS = {413: "body_too_large", 429: "overloaded", 504: "deadline", CLIENT_CLOSED_REQUEST: "disconnected"}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_QUIET_ROUTES = frozenset({"/health", "/livez", "/readyz", "/startedz", "/metrics"})
+_QUIET_ROUTES = frozenset(
+    {"/health", "/ping", "/livez", "/readyz", "/startedz", "/metrics", "/.well-known/live", "/.well-known/ready"}
+)
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 log = structlog.get_logger()

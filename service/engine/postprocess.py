@@ -29,5 +29,5 @@ def _cut(vectors: Vectors, dimensions: int | None) -> Vectors:
     if dimensions is None:
         return vectors
     if not 1 <= dimensions <= width:
-        raise InvalidInput(f"`dimensions` is {dimensions}; it must be between 1 and {width}.")
+        raise InvalidInput(f"`dimensions` is {dimensions}; it must be between 1 and {width}.", param="dimensions")
     return vectors[:, :dimensions]
