@@ -8,22 +8,36 @@ from fastapi import APIRouter, Response
 from service.api.answers import json_response, numbers
 from service.api.body import JsonRoute
 from service.api.context import Current, Running, embed, require_at_most
-from service.api.schemas.embed import EmbedDetails, EmbedRequest, SimilarityRequest
+from service.api.output import CONTENT, Wanted, matrix_response, require_json
+from service.api.prompts import prompt_named
+from service.api.schemas.embed import EmbedDetails, EmbedRequest, SimilarityParameters, SimilarityRequest
 from service.engine.engine import Embedded
 from service.engine.postprocess import shape_vectors, unit
 from service.errors import EmptyInput
 
+_NONE = SimilarityParameters()
+
 router = APIRouter(route_class=JsonRoute, tags=["embed"])
 
 
-@router.post("/embed", response_model=list[list[float]] | EmbedDetails)
-async def embed_texts(body: EmbedRequest, services: Running, record: Current) -> Response:
+@router.post("/embed", response_model=list[list[float]] | EmbedDetails, responses={200: {"content": dict(CONTENT)}})
+async def embed_texts(body: EmbedRequest, services: Running, record: Current, output: Wanted) -> Response:
     """Vectors of one text or of several; always a matrix, one row per text."""
     require_at_most(len(body.inputs), services.settings.max_items, "inputs")
-    embedded = await embed(services, record, body.inputs, space=body.space, truncate=body.truncate)
+    if body.details:
+        require_json(output, "`details`")
+    embedded = await embed(
+        services,
+        record,
+        body.inputs,
+        space=body.space,
+        truncate=body.truncate is not False,
+        direction=body.truncation_direction,
+        prompt=prompt_named(services.model, body.prompt_name),
+    )
     vectors = shape_vectors(embedded.vectors, dimensions=body.dimensions, normalize=body.normalize)
     if not body.details:
-        return json_response(await numbers(vectors))
+        return await matrix_response(vectors, output)
     return json_response(
         {
             "model": services.model.name,
@@ -43,7 +57,16 @@ async def similarity(body: SimilarityRequest, services: Running, record: Current
         raise EmptyInput("Both sides need at least one sentence.")
     texts = [*rows, *columns]
     require_at_most(len(texts), services.settings.max_items, "sentences on both sides together")
-    embedded = await embed(services, record, texts, space=body.space, truncate=body.truncate)
+    given = body.parameters or _NONE
+    embedded = await embed(
+        services,
+        record,
+        texts,
+        space=body.space,
+        truncate=body.truncate if given.truncate is None else given.truncate,
+        direction=given.truncation_direction,
+        prompt=prompt_named(services.model, given.prompt_name),
+    )
     vectors = unit(embedded.vectors)
     cosines = np.clip(vectors[: len(rows)] @ vectors[len(rows) :].T, -1.0, 1.0)  # (rows, columns)
     return json_response(await numbers(cosines if body.inputs is None else cosines[0]))
@@ -58,5 +81,6 @@ def _sides(body: SimilarityRequest) -> tuple[list[str], list[str]]:
 def _lengths(embedded: Embedded) -> dict[str, Any]:
     return {
         "tokens": embedded.tokens,
+        "dropped": embedded.dropped,
         "truncated": [dropped > 0 for dropped in embedded.dropped],
     }

@@ -1,5 +1,7 @@
 """What an operator and a probe ask: is it alive, is it ready, what is it, what has it done."""
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -27,6 +29,8 @@ async def started(services: Running) -> Response:
 
 @router.get("/readyz")
 @router.get("/health")
+@router.get("/ping")
+@router.get("/")
 async def ready(services: Running) -> Response:
     """Send traffic only while this answers 200."""
     return _health(await services.health.ready())
@@ -34,10 +38,11 @@ async def ready(services: Running) -> Response:
 
 @router.get("/info")
 async def info(services: Running) -> Response:
-    """The model, how it is computed, and every limit a caller can meet."""
+    """The model, how it is computed, and every limit a caller can meet; flat, by the names that TEI gives them, too."""
     model, settings = services.model, services.settings
     return json_response(
         {
+            **_named_by_tei(services),
             "version": __version__,
             "model": {
                 "name": model.name,
@@ -47,6 +52,8 @@ async def info(services: Running) -> Response:
                 "pooling_reason": model.pooling_reason,
                 "max_tokens": model.max_tokens,
                 "dimensions": {"sentence": model.dimension, "grounded": model.grounded_dimension},
+                "prompts": dict(model.prompts),
+                "default_prompt_name": model.default_prompt_name,
             },
             "runtime": {
                 "name": services.encoder.name,
@@ -82,6 +89,27 @@ async def metrics(services: Running) -> Response:
     services.metrics.ready.set(0 if failing else 1)
     services.metrics.set_points(await _points(services))
     return Response(services.metrics.render(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _named_by_tei(services: Services) -> dict[str, Any]:
+    """What clients of Text Embeddings Inference look for."""
+    model, settings = services.model, services.settings
+    return {
+        "model_id": model.name,
+        "model_sha": model.fingerprint,
+        "model_dtype": services.encoder.precision,
+        "served_model_name": model.name,
+        "model_type": {"embedding": {"pooling": model.pooling}},
+        "max_concurrent_requests": settings.max_pending,
+        "max_input_length": model.max_tokens,
+        "max_batch_tokens": services.engine.budget.tokens,
+        "max_batch_requests": None,
+        "max_client_batch_size": settings.max_items,
+        "auto_truncate": True,
+        "tokenization_workers": 1,
+        "sha": None,
+        "docker_label": None,
+    }
 
 
 async def _points(services: Services) -> dict[str, int]:

@@ -23,7 +23,7 @@ router = APIRouter(route_class=JsonRoute, tags=["Cohere"], responses=any_error(C
 _ERRORS = errors_of_embedding(CohereError)
 
 
-@router.post("/v2/embed", response_model=CohereByType, response_model_exclude_none=True, responses=_ERRORS)
+@router.post("/v2/embed", response_model=CohereByType, responses=_ERRORS)
 async def embed_v2(body: CohereRequest, services: Running, record: Current) -> Response:
     """Vectors of unit length, in one or several types; the ranges of int8 and uint8 belong to the checkpoint.
 
@@ -34,9 +34,7 @@ async def embed_v2(body: CohereRequest, services: Running, record: Current) -> R
     return json_response(await _by_type(asked, body.embedding_types or ["float"], services, record, version="2"))
 
 
-@router.post(
-    "/v1/embed", response_model=CohereByType | CohereFloats, response_model_exclude_none=True, responses=_ERRORS
-)
+@router.post("/v1/embed", response_model=CohereByType | CohereFloats, responses=_ERRORS)
 async def embed_v1(body: CohereRequest, services: Running, record: Current) -> Response:
     """As `/v2/embed`; without `embedding_types`, `embeddings` is the bare matrix."""
     asked = await _embed(body, services, record)

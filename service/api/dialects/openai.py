@@ -24,8 +24,8 @@ router = APIRouter(route_class=JsonRoute, tags=["OpenAI"], responses=any_error(O
 _ERRORS = errors_of_embedding(OpenAIError, bad_input=400)
 
 
-@router.post("/v1/embeddings", response_model=EmbeddingList, response_model_exclude_none=True, responses=_ERRORS)
-@router.post("/embeddings", response_model=EmbeddingList, response_model_exclude_none=True, responses=_ERRORS)
+@router.post("/v1/embeddings", response_model=EmbeddingList, responses=_ERRORS)
+@router.post("/embeddings", response_model=EmbeddingList, responses=_ERRORS)
 async def create_embeddings(body: EmbeddingsRequest, services: Running, record: Current) -> Response:
     """Vectors of unit length of one text or of several, with the default prompt of the model.
 

@@ -1,14 +1,13 @@
 """Bodies and answers of Cohere's embeddings, as far as its clients send and read them."""
 
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import BaseModel, Field, PlainValidator, model_validator
 
 from service.api.schemas.base import CompatBody, example, require_one_of, rule
 from service.api.schemas.content import text_of
 
 EmbeddingType = Literal["float", "int8", "uint8", "binary", "ubinary", "base64"]
-EMBEDDING_TYPES: tuple[EmbeddingType, ...] = get_args(EmbeddingType)
 
 
 def _texts_of_inputs(value: Any) -> list[str]:
@@ -54,8 +53,6 @@ class CohereRequest(CompatBody):
 
 class CohereEmbeddings(BaseModel):
     """Vectors by type; the types that were asked for."""
-
-    model_config = ConfigDict(serialize_by_alias=True)
 
     float_: list[list[float]] | None = Field(None, alias="float")
     int8: list[list[int]] | None = None

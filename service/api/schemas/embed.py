@@ -1,11 +1,27 @@
 """Bodies of `/embed` and `/similarity`."""
 
-from typing import Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
-from service.api.schemas.base import Body, Texts, example, rule
+from models.config import Direction
+from service.api.schemas.base import Body, Texts, TextsOrIds, example, rule
 from service.engine.space import Space
+
+
+def _lower_case(value: Any) -> Any:
+    return value.lower() if value in ("Right", "Left") else value
+
+
+TruncationDirection = Annotated[
+    Direction, BeforeValidator(_lower_case, json_schema_input_type=Literal["right", "left", "Right", "Left"])
+]
+Truncate = Annotated[
+    bool | None, Field(description="Cut texts that are too long, which is what null does too; false refuses them.")
+]
+PromptName = Annotated[
+    str | None, Field(description="Which of the model's prompts stands before each text; null is its default prompt.")
+]
 
 
 class EmbedRequest(Body):
@@ -13,9 +29,11 @@ class EmbedRequest(Body):
 
     model_config = example(inputs=["A dog runs on the beach.", "Rates rise."])
 
-    inputs: Texts
+    inputs: TextsOrIds = Field(description="A text or several; token ids only where the service takes them.")
     normalize: bool = Field(True, description="Scale each vector to unit length.")
-    truncate: bool = Field(True, description="Cut texts that are too long; false refuses them.")
+    truncate: Truncate = True
+    truncation_direction: TruncationDirection = Field("right", description="The end of a long text that is cut off.")
+    prompt_name: PromptName = None
     dimensions: int | None = Field(None, description="Keep the first so many numbers, then normalise.")
     space: Space = Field("sentence", description="`grounded` is the space shared with images.")
     details: bool = Field(False, description="Answer with an object instead of the bare matrix.")
@@ -29,6 +47,7 @@ class EmbedDetails(BaseModel):
     dimensions: int
     embeddings: list[list[float]]
     tokens: list[int]
+    dropped: list[int]
     truncated: list[bool]
 
 
@@ -39,6 +58,14 @@ class SentencePair(Body):
     sentences: list[str]
 
 
+class SimilarityParameters(Body):
+    """How the sentences are read."""
+
+    truncate: Truncate = None
+    truncation_direction: TruncationDirection = "right"
+    prompt_name: PromptName = None
+
+
 class SimilarityRequest(Body):
     """Either `inputs`, or `queries` with `keys`."""
 
@@ -47,8 +74,9 @@ class SimilarityRequest(Body):
     inputs: SentencePair | None = None
     queries: Texts | None = None
     keys: list[str] | None = None
+    parameters: SimilarityParameters | None = None
     space: Space = "sentence"
-    truncate: bool = True
+    truncate: bool = Field(True, description="What `parameters.truncate` is where it is not given.")
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:

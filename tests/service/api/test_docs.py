@@ -52,9 +52,7 @@ def test_every_route_says_what_it_does(client: httpx.Client) -> None:
         assert operation["description"].endswith("."), route
 
 
-ORDER = [  # each one stands on those before it
-    ("POST", "/embed"),
-    ("POST", "/similarity"),
+ORDER = [  # each one stands on those before it; those that stand alone come after them
     ("POST", "/index"),
     ("POST", "/search"),
     ("PUT", "/collections/{name}"),
@@ -80,9 +78,9 @@ def test_the_example_of_every_body_works(client: httpx.Client) -> None:
         for route, operation in operations(description).items()
         if "application/json" in operation.get("requestBody", {}).get("content", {})
     }
-    assert set(ORDER) == set(examples)
+    assert set(ORDER) <= set(examples)
     changed = {}
-    for method, template in ORDER:
+    for method, template in [*ORDER, *sorted(set(examples) - set(ORDER))]:
         path = template.replace("{name}", "animals" if template == "/aliases/{name}" else "pets")
         if "{snapshot}" in path:
             path = path.replace("{snapshot}", client.post("/collections/pets/snapshots").json()["name"])
