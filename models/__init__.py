@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from models.checkpoint import Checkpoint
-    from models.errors import CheckpointError, PrecisionError, TextError
+    from models.embedder import Embedder, Encoded
+    from models.errors import CheckpointError, OptionError, PrecisionError, TextError, TruncationWarning
     from models.loader import load
     from models.runtime import ReferenceRuntime, Runtime, open_runtime
     from models.serving import open_to_serve
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
 __all__ = [
     "Checkpoint",
     "CheckpointError",
+    "Embedder",
+    "Encoded",
+    "OptionError",
     "PrecisionError",
     "ReferenceRuntime",
     "Runtime",
     "TextError",
     "TextTokenizer",
     "Tokenized",
+    "TruncationWarning",
     "load",
     "open_runtime",
     "open_to_serve",
@@ -31,12 +36,16 @@ __all__ = [
 _HOME = {
     "Checkpoint": "models.checkpoint",
     "CheckpointError": "models.errors",
+    "Embedder": "models.embedder",
+    "Encoded": "models.embedder",
+    "OptionError": "models.errors",
     "PrecisionError": "models.errors",
     "ReferenceRuntime": "models.runtime",
     "Runtime": "models.runtime",
     "TextError": "models.errors",
     "TextTokenizer": "models.text",
     "Tokenized": "models.text",
+    "TruncationWarning": "models.errors",
     "load": "models.loader",
     "open_runtime": "models.runtime",
     "open_to_serve": "models.serving",

@@ -1,4 +1,4 @@
-"""`python -m models`: the same as `mcse embed` and `mcse verify`."""
+"""`python -m models`: the same as `mcse verify` and `mcse bench`."""
 
 from models.cli import app
 

@@ -18,3 +18,11 @@ class TextError(ValueError):
 
 class PrecisionError(ValueError):
     """This machine or this model cannot compute as it was asked to; the message names what it can."""
+
+
+class OptionError(ValueError):
+    """An option that this model does not have, or options that exclude each other; the message names what there is."""
+
+
+class TruncationWarning(UserWarning):
+    """Texts were longer than the model reads; of each the beginning was embedded."""

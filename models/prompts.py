@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-from models.errors import CheckpointError
+from models.errors import CheckpointError, OptionError
 from models.manifest import CURE, read_json
 
 FILE = "config_sentence_transformers.json"
+
+Role = Literal["query", "document"]
+
+_NAMES: Mapping[Role, tuple[str, ...]] = {"query": ("query",), "document": ("document", "passage", "corpus")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,23 @@ class Prompts:
     """The text of each prompt by its name, such as `query` and `document`; may be empty"""
     default: str | None = None
     """The name of the prompt that stands before a text for which none is named; None for no prompt"""
+
+    def text_of(self, name: str | None) -> str:
+        """The text of a prompt; with None that of the default prompt, or nothing where there is none.
+
+        Raises:
+            OptionError: there is no prompt of that name; the message has the names there are.
+        """
+        if name is None:
+            return "" if self.default is None else self.named[self.default]
+        if name not in self.named:
+            known = ", ".join(f"`{each}`" for each in sorted(self.named))
+            raise OptionError(f"This model has no prompt of that name; it has {known or 'none at all'}.")
+        return self.named[name]
+
+    def text_for(self, role: Role) -> str:
+        """What stands before a query or a document: the prompt by the first of these names, else the default prompt."""
+        return self.text_of(next((name for name in _NAMES[role] if name in self.named), None))
 
 
 def read_prompts(directory: Path) -> Prompts:

@@ -21,35 +21,37 @@ from service.commands.options import (
     UrlOption,
     resumable,
 )
+from service.commands.reading import (
+    DelimiterOption,
+    FilesArgument,
+    FormatOption,
+    IdFieldOption,
+    IdPrefixOption,
+    TextFieldOption,
+    TypesOption,
+    delimiter_of,
+    types_of,
+)
 
 if TYPE_CHECKING:
     from service.commands.indexing import Done
-    from service.importing.options import CellType
-
-_TYPES: "tuple[CellType, ...]" = ("string", "int", "float", "bool", "json")
 
 
 def index(
-    files: Annotated[list[str], typer.Argument(help="Files of records; - is standard input.", show_default=False)],
+    files: FilesArgument,
     collection: CollectionOption,
     url: UrlOption = DEFAULT_URL,
-    format: Annotated[
-        Literal["jsonl", "csv", "tsv", "text", "parquet"] | None,
-        typer.Option(help="Of all files; text is a sentence a line.", show_default="by the names"),
-    ] = None,
-    id_field: Annotated[str, typer.Option(help="Field of the id; records without one get FILE:LINE.")] = "id",
-    text_field: Annotated[str, typer.Option(help="Field of the text.")] = "text",
+    format: FormatOption = None,
+    id_field: IdFieldOption = "id",
+    text_field: TextFieldOption = "text",
     vector_field: Annotated[str, typer.Option(help="Field of the vector, where there is one.")] = "vector",
     metadata: Annotated[
         list[str] | None,
         typer.Option("--metadata", help="Field to keep as metadata; may be given again.", show_default="all others"),
     ] = None,
-    types: Annotated[
-        list[str] | None,
-        typer.Option("--type", metavar="FIELD=TYPE", help=f"CSV: type of a column: {', '.join(_TYPES)}."),
-    ] = None,
-    delimiter: Annotated[str, typer.Option(help="CSV: what separates cells.")] = ",",
-    id_prefix: Annotated[str | None, typer.Option(help="Before ids that are made.")] = None,
+    types: TypesOption = None,
+    delimiter: DelimiterOption = ",",
+    id_prefix: IdPrefixOption = None,
     on_conflict: Annotated[
         Literal["replace", "skip", "error"], typer.Option(help="Where an id is there; error rejects the record.")
     ] = "replace",
@@ -85,8 +87,8 @@ def index(
             text_field=text_field,
             vector_field=vector_field,
             metadata_fields=frozenset(metadata) if metadata else None,
-            types=_types(types or []),
-            delimiter=_delimiter(delimiter),
+            types=types_of(types),
+            delimiter=delimiter_of(delimiter),
         )
         job = Job(tuple(files), collection, format, options, on_conflict, batch, id_prefix)
         done = index_files(job, url, made_as, resume=resume, state_path=state, rejected=rejected)
@@ -101,24 +103,6 @@ def _made_as(create: bool, given: dict[str, str | None]) -> dict[str, str] | Non
     if made_as and not create:
         raise typer.BadParameter(f"--{next(iter(made_as))} says how to make a collection, and --no-create forbids it.")
     return made_as if create else None
-
-
-def _types(given: list[str]) -> "dict[str, CellType]":
-    types: dict[str, CellType] = {}
-    for pair in given:
-        name, _, kind = pair.rpartition("=")
-        known = [known for known in _TYPES if known == kind]
-        if not name or not known:
-            raise typer.BadParameter(f"{pair!r} is no FIELD=TYPE with one of {', '.join(_TYPES)}.", param_hint="--type")
-        types[name] = known[0]
-    return types
-
-
-def _delimiter(given: str) -> str:
-    delimiter = {"\\t": "\t", "tab": "\t"}.get(given, given)
-    if len(delimiter) != 1 or not delimiter.isascii() or delimiter in '"\r\n':
-        raise typer.BadParameter(f"{given!r} is not one character of ASCII.", param_hint="--delimiter")
-    return delimiter
 
 
 def _tell(done: "Done", rejected: Path | None, as_json: bool) -> None:

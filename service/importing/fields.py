@@ -26,9 +26,11 @@ def parts_of(fields: Mapping[str, Any], options: ReadOptions) -> Parts:
     left = dict(fields)
     point_id = _id(left.pop(options.id_field, None), options.id_field)
     text = _text(left.pop(options.text_field, None), options.text_field)
-    vector = _vector(left.pop(options.vector_field, None), options.vector_field)
+    vector = None
+    if options.vector_field is not None:
+        vector = _vector(left.pop(options.vector_field, None), options.vector_field)
     if text is None and vector is None:
-        raise ValueError(f"There is neither a text in `{options.text_field}` nor a vector in `{options.vector_field}`.")
+        raise ValueError(_nothing_in(options))
     return Parts(point_id, text, vector, _metadata(left, options.metadata_fields))
 
 
@@ -61,6 +63,12 @@ def kind_of(value: Any) -> str:
         float: "a number",
     }
     return names.get(type(value), f"a {type(value).__name__}")
+
+
+def _nothing_in(options: ReadOptions) -> str:
+    if options.vector_field is None:
+        return f"There is no text in `{options.text_field}`."
+    return f"There is neither a text in `{options.text_field}` nor a vector in `{options.vector_field}`."
 
 
 def _id(value: Any, name: str) -> str | int | None:

@@ -19,7 +19,8 @@ class ReadOptions:
 
     id_field: str = "id"
     text_field: str = "text"
-    vector_field: str = "vector"
+    vector_field: str | None = "vector"
+    """None where a vector is of no use, so that a record needs a text"""
     metadata_fields: frozenset[str] | None = None
     """Only these fields are metadata; None is every other field."""
     types: Mapping[str, CellType] = field(default_factory=dict)
@@ -28,6 +29,11 @@ class ReadOptions:
     """CSV only: one character of ASCII."""
     max_line_bytes: int = MOST_LINE_BYTES
     """A longer line, or CSV record of several lines, is rejected, and is never held in memory."""
+
+    @property
+    def needed(self) -> str:
+        """The fields of which a record needs one, as a message names them."""
+        return self.text_field if self.vector_field is None else f"{self.text_field} or {self.vector_field}"
 
 
 DEFAULT = ReadOptions()

@@ -55,8 +55,7 @@ class ParquetItems:
             raise SourceError(f"{self._name}: two columns have one name. Rename one.")
         if options.text_field not in names and options.vector_field not in names:
             raise SourceError(
-                f"{self._name}: none of its {len(names)} columns is named {options.text_field} or "
-                f"{options.vector_field}. Say which one has the text."
+                f"{self._name}: none of its {len(names)} columns is named {options.needed}. Say which one has the text."
             )
         wanted = options.metadata_fields
         parts = {options.id_field, options.text_field, options.vector_field, METADATA}

@@ -118,7 +118,7 @@ def _header(row: Row, options: ReadOptions) -> list[str]:
         raise InvalidInput(f"Line {row.line}, the header: {len(names)} columns, and two have one name. Rename one.")
     if options.text_field not in names and options.vector_field not in names:
         raise InvalidInput(
-            f"Line {row.line}, the header: {len(names)} columns, and none is named {options.text_field} or "
-            f"{options.vector_field}. Name the column of the text, or say which one it is."
+            f"Line {row.line}, the header: {len(names)} columns, and none is named {options.needed}. "
+            "Name the column of the text, or say which one it is."
         )
     return names
