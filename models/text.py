@@ -157,7 +157,7 @@ class TextTokenizer:
     def _framed(self, index: int, ids: Sequence[int], direction: Direction) -> Tokenized:
         self._check(index, ids)
         content, last = [*ids], len(ids) - len(self._after)
-        if last > len(self._before) and (content[: len(self._before)], content[last:]) == (self._before, self._after):
+        if last >= len(self._before) and (content[: len(self._before)], content[last:]) == (self._before, self._after):
             content = content[len(self._before) : last]
         if not content:
             raise TextError(index, "there are no token ids")

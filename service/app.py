@@ -13,7 +13,7 @@ from models.cores import usable_cores
 from service import __version__
 from service.api import bulk, collections, embed, operations, points, search, snapshots
 from service.api.context import ERRORS
-from service.api.dialects import cohere, ollama, openai, qdrant_inference, weaviate
+from service.api.dialects import cohere, ollama, openai, qdrant_inference, tei, weaviate
 from service.api.direct import Shortcut, direct_routes
 from service.api.docs import add_docs
 from service.api.handlers import add_handlers
@@ -43,6 +43,7 @@ OWN = (
     operations.router,
 )
 DIALECTS = (
+    tei.router,
     openai.router,
     cohere.router,
     ollama.router,

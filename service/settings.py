@@ -55,12 +55,12 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         4 * 1024 * 1024,
         ge=1024,
-        description="Largest request body; holds a full request of texts or vectors.",
+        description="Largest request body; holds a full request of sentences or points.",
     )
     accept_token_ids: bool = Field(
         False, description="Take token ids in the place of texts; they must be of this model's own tokenizer."
     )
-    max_items: int = Field(128, ge=1, le=65_536, description="Most texts in one embed request.")
+    max_items: int = Field(2048, ge=1, le=65_536, description="Most texts in one embed request.")
     max_points_per_request: int = Field(256, ge=1, le=65_536, description="Most points in one write.")
     max_chars: int = Field(
         8192,
@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     max_snapshot_bytes: int = Field(
         16 * 1024**3, ge=1024, description="Largest snapshot that is taken as an upload; it is on the disk meanwhile."
     )
-    max_pending: int = Field(512, ge=1, description="Texts admitted at one time; beyond it requests get 429.")
+    max_pending: int = Field(4096, ge=1, description="Texts admitted at one time; beyond it requests get 429.")
     max_batch_tokens: int = Field(
         0, ge=0, description="Tokens encoded together; 0 tries out at the first start how many suit this machine."
     )

@@ -38,6 +38,14 @@ class Runtime(Protocol):
         """
         ...
 
+    def states(self, batch: Sequence[Sequence[int]]) -> list[Vectors]:
+        """(tokens, dimension) float32 of each sentence: the last layer's state of every token, before any head.
+
+        Raises:
+            ValueError: as `encode`.
+        """
+        ...
+
     def ground(self, sentences: Vectors) -> Vectors:
         """(n, dimension) sentence vectors to (n, grounded_dimension) unit vectors in the shared space."""
         ...

@@ -76,6 +76,20 @@ class PackedRuntime:
         vectors[order] = (pooled if head is None else head(pooled)).numpy()
         return vectors
 
+    @torch.inference_mode()
+    def states(self, batch: Sequence[Sequence[int]]) -> list[Vectors]:
+        """See `Runtime.states`."""
+        check_batch(batch)
+        order = by_length(batch)
+        limit = _PACK_TOKENS[self._device.type]
+        in_order = [each for pack in packs(batch, order, limit) for each in self._states(pack.to(self._device))]
+        return [in_order[place] for place in np.argsort(order)]
+
+    def _states(self, pack: Pack) -> list[Vectors]:
+        """(tokens, hidden) of each sentence, in the pack's order."""
+        *_, last = self._network.states(pack, whole=True)
+        return np.split(last.cpu().numpy(), pack.starts[1:-1].cpu().numpy())
+
     def _pooled(self, pack: Pack) -> Tensor:
         """(sentences, hidden) float32 in the pack's order, before any head."""
         kept = [states for number, states in enumerate(self._network.states(pack)) if number in self._read]

@@ -37,7 +37,7 @@ class PackedLayer:
     """Products in the compute dtype; the residual stream and the norms are in float32."""
 
     queries: Product | None
-    """Set where only first tokens ask: then `projection` gives keys and values alone"""
+    """Set where only first tokens are to ask: then `projection` gives keys and values alone"""
     projection: Product
     """To queries, keys and values"""
     attention_out: Product
@@ -55,35 +55,37 @@ class PackedLayer:
     rotary: Tensor | None
     """(2, longest, width / 2) float32 cosines and sines by place; None where nothing is rotated"""
 
-    def __call__(self, states: Tensor, pack: Pack) -> Tensor:
-        """(tokens, hidden) float32 to the same, or to (sentences, hidden) where only first tokens ask."""
-        return self._pre_norm(states, pack) if self.pre_norm else self._post_norm(states, pack)
+    def __call__(self, states: Tensor, pack: Pack, *, whole: bool = False) -> Tensor:
+        """(tokens, hidden) float32 to the same, or to (sentences, hidden) where only first tokens ask.
 
-    def _post_norm(self, states: Tensor, pack: Pack) -> Tensor:
-        attended = self._asking(states, pack) + self._attention(states, pack)
+        With `whole` all of them ask in any case.
+        """
+        first_only = self.queries is not None and not whole
+        return self._pre_norm(states, pack, first_only) if self.pre_norm else self._post_norm(states, pack, first_only)
+
+    def _post_norm(self, states: Tensor, pack: Pack, first_only: bool) -> Tensor:
+        attended = _asking(states, pack, first_only) + self._attention(states, pack, first_only)
         if self.attention_norm is not None:
             attended = normalised(attended, self.attention_norm)
         return normalised(attended + self._mlp(attended), self.mlp_norm)
 
-    def _pre_norm(self, states: Tensor, pack: Pack) -> Tensor:
+    def _pre_norm(self, states: Tensor, pack: Pack, first_only: bool) -> Tensor:
         inner = states if self.attention_norm is None else normalised(states, self.attention_norm)
-        attended = self._asking(states, pack) + self._attention(inner, pack)
+        attended = _asking(states, pack, first_only) + self._attention(inner, pack, first_only)
         return attended + self._mlp(normalised(attended, self.mlp_norm))
 
-    def _asking(self, states: Tensor, pack: Pack) -> Tensor:
-        return states if self.queries is None else states[pack.firsts]
-
-    def _attention(self, states: Tensor, pack: Pack) -> Tensor:
+    def _attention(self, states: Tensor, pack: Pack, first_only: bool) -> Tensor:
         rows = states.to(self.dtype)
         tokens, hidden = states.shape
         parts = self.projection(rows).view(tokens, -1, self.heads, hidden // self.heads).unbind(1)
         if self.queries is not None:
-            parts = (self.queries(rows[pack.firsts]).view(-1, *parts[0].shape[1:]), *parts)
+            asked = self.queries(_asking(rows, pack, first_only))
+            parts = (asked.view(-1, *parts[0].shape[1:]), *parts)
         queries, keys, values = parts
         if self.rotary is not None:
             angles = self.rotary[:, pack.places, None]
             # A first token has the place 0, which turns nothing.
-            queries = queries if self.queries is not None else rotated(queries, angles)
+            queries = queries if first_only else rotated(queries, angles)
             keys = rotated(keys, angles)
         return self.attention_out(self.attend(queries, keys, values, pack, self.scores))
 
@@ -91,3 +93,7 @@ class PackedLayer:
         rows = states.to(self.dtype)
         inner = self.up(rows)
         return self.down(inner if self.gate is None else inner * self.gate(rows))
+
+
+def _asking(rows: Tensor, pack: Pack, first_only: bool) -> Tensor:
+    return rows[pack.firsts] if first_only else rows

@@ -28,15 +28,18 @@ class PackedNetwork:
     layers: tuple[PackedLayer, ...]
     final_norm: Norm | None
 
-    def states(self, pack: Pack) -> Iterator[Tensor]:
-        """(tokens, hidden) float32 after the embeddings, then after each layer; the last may have first tokens only."""
+    def states(self, pack: Pack, *, whole: bool = False) -> Iterator[Tensor]:
+        """(tokens, hidden) float32 after the embeddings, then after each layer.
+
+        The last may have first tokens only, unless the `whole` is asked for.
+        """
         states = functional.embedding(pack.ids, self.words)
         if self.positions is not None:
             states += functional.embedding(pack.places, self.positions)
         states = normalised(states, self.embedding_norm)
         for layer in self.layers:
             yield states
-            states = layer(states, pack)
+            states = layer(states, pack, whole=whole)
         yield states if self.final_norm is None else normalised(states, self.final_norm)
 
     @property

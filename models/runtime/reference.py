@@ -30,6 +30,23 @@ def encode_sorted(encoder: TextEncoder, batch: Sequence[TokenIds], pad_id: int) 
     return vectors
 
 
+@torch.inference_mode()
+def states_sorted(encoder: TextEncoder, batch: Sequence[TokenIds], pad_id: int) -> list[Vectors]:
+    """(tokens, hidden) float32 states of the last layer for each id list, sorted and padded as `encode_sorted` does."""
+    device = encoder.backbone.device
+    states: list[Vectors] = [np.empty((0, 0), np.float32)] * len(batch)
+    order = sorted(range(len(batch)), key=lambda row: len(batch[row]))
+    for start in range(0, len(order), _GROUP):
+        rows = order[start : start + _GROUP]
+        padded = collate([batch[row] for row in rows], pad_id).to(device)
+        last = (
+            encoder.backbone(input_ids=padded.ids, attention_mask=padded.mask).last_hidden_state.float().cpu().numpy()
+        )
+        for row, each in zip(rows, last, strict=True):
+            states[row] = each[: len(batch[row])]
+    return states
+
+
 class ReferenceRuntime:
     """Runs a checkpoint's own modules."""
 
@@ -52,6 +69,11 @@ class ReferenceRuntime:
         """See `Runtime.encode`."""
         check_batch(batch)
         return encode_sorted(self._model.encoder, batch, self._pad_id)
+
+    def states(self, batch: Sequence[Sequence[int]]) -> list[Vectors]:
+        """See `Runtime.states`."""
+        check_batch(batch)
+        return states_sorted(self._model.encoder, batch, self._pad_id)
 
     def ground(self, sentences: Vectors) -> Vectors:
         """See `Runtime.ground`.

@@ -73,10 +73,11 @@ class Batcher(Generic[Part, Item, Result]):
         *,
         size: Callable[[Item], int],
         budget: int,
+        lanes: int = 1,
         observe: Callable[[Batch], None] | None = None,
     ) -> None:
         """`prepare` makes items of a part of a request, and its errors come through; `work` maps items to as many
-        results; `budget` bounds the summed `size` of a batch. Equal items are run once.
+        results, `lanes` of them at one time; `budget` bounds the summed `size` of a batch. Equal items are run once.
         """
         self.budget = budget
         self._prepare = prepare
@@ -86,7 +87,7 @@ class Batcher(Generic[Part, Item, Result]):
         self._lock = threading.Lock()
         self._raw: deque[Request[Part, Item, Result]] = deque()
         self._unready = 0  # requests that are not all items yet
-        self._waiting: Waiting[Item, Request[Part, Item, Result]] = Waiting(size)
+        self._waiting: Waiting[Item, Request[Part, Item, Result]] = Waiting(size, lanes)
         self._open: set[Request[Part, Item, Result]] = set()
         self._errands: deque[Callable[[], None]] = deque()
         self._idle = False  # the compute thread waits for its bell, and nobody has rung it yet
@@ -219,6 +220,9 @@ class Batcher(Generic[Part, Item, Result]):
                 return None
             if self._errands:
                 return self._errands.popleft()
+            # A small request that came just now goes before the next part of a large one.
+            if self._raw and self._waiting.only_large(self.budget) and (small := self._small_raw()):
+                return partial(self._prepare_all, small)
             if batch := self._waiting.take(self.budget, time.monotonic()):
                 return partial(self._run_and_answer, batch)
             if small := self._small_raw():

@@ -7,7 +7,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,10 +36,6 @@ class Budget:
     source: Literal["set", "measured", "remembered"]
     tokens_per_s: Mapping[int, int]
     """What each budget that was tried reached."""
-
-    def for_longest(self, tokens: int, threads: int) -> "Budget":
-        """At least two sentences of `tokens` for each thread: one alone would leave the other threads without work."""
-        return replace(self, tokens=max(self.tokens, 2 * tokens * threads))
 
     def told(self) -> dict[str, Any]:
         """For `/info` and the log; JSON has no integers as keys."""

@@ -15,7 +15,7 @@ from service.engine.admission import Admission
 from service.engine.batcher import Batch, Batcher
 from service.engine.budget import SENTENCE, Budget, Remembered, measure
 from service.engine.cache import Row, VectorCache
-from service.engine.part import Item, Part, Room, Text, parts_of, tokenize
+from service.engine.part import Item, Part, Room, Text, check_lengths, parts_of, tokenize
 from service.engine.request import Finished, ItemFailedError
 from service.engine.space import Space
 from service.errors import EmptyInput, InvalidInput
@@ -99,6 +99,7 @@ class Engine:
             self._encode,
             size=lambda item: len(item.ids),
             budget=self.budget.tokens,
+            lanes=encoder.threads,
             observe=self._observe,
         )
 
@@ -110,8 +111,8 @@ class Engine:
             (sentence,) = self.model.tokenizer.encode([SENTENCE])
             budget = await self._batcher.run(lambda: measure(self._encoder.encode, sentence.ids))
             remembered.write(budget)
-        self.budget = budget.for_longest(self.model.max_tokens, self._encoder.threads)
-        self._batcher.budget = self.budget.tokens
+        self.budget = budget
+        self._batcher.budget = budget.tokens
         log.info("batch_tokens", **self.budget.told())
 
     async def embed(
@@ -201,12 +202,7 @@ class Engine:
             raise InvalidInput(
                 "This model has no grounded space (it was not trained with images); use the space `sentence`."
             )
-        for position, text in enumerate(texts):
-            if len(text) > self._max_chars:
-                raise InvalidInput(
-                    f"The text at position {position} has {len(text)} {_unit(text)}; "
-                    f"the limit is {self._max_chars}. Split it."
-                )
+        check_lengths(texts, self._max_chars)
 
     def _encode(self, batch: Sequence[Item]) -> list[Vector]:
         """Compute thread. Raises when the model answers with anything but finite numbers of the right shape."""
@@ -251,10 +247,6 @@ def _in_turn(parts: Sequence[Part], results: Sequence[Vector]) -> Iterator[tuple
     )
     for (position, each), result in zip(tokenized, results, strict=True):
         yield position, result, each
-
-
-def _unit(text: Text) -> str:
-    return "characters" if isinstance(text, str) else "token ids"
 
 
 def _characters(texts: Sequence[Text]) -> int:

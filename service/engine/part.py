@@ -76,6 +76,16 @@ def parts_of(
         yield part([], [ids for _, ids in few], [position for position, _ in few])
 
 
+def check_lengths(texts: Sequence[Text], most: int) -> None:
+    """Raises InvalidInput for a text of more than `most` characters or token ids, before anything reads it."""
+    for position, text in enumerate(texts):
+        if len(text) > most:
+            unit = "characters" if isinstance(text, str) else "token ids"
+            raise InvalidInput(
+                f"The text at position {position} has {len(text)} {unit}; the limit is {most}. Split it."
+            )
+
+
 def tokenize(part: Part, model: ServedModel) -> list[Item]:
     """Fill `tokenized`, and say what is to be encoded.
 

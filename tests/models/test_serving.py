@@ -65,6 +65,23 @@ def test_the_quick_way_has_the_fingerprint_and_vectors_of_the_ordinary_one(
     np.testing.assert_allclose(runtime.ground(runtime.encode(ids)), theirs.ground(theirs.encode(ids)), atol=1e-6)
 
 
+def test_both_ways_read_the_prompts_and_neither_takes_damaged_ones(tmp_path: Path) -> None:
+    directory = bundle(tmp_path)
+    path = directory / "config_sentence_transformers.json"
+    settings = json.loads(path.read_text())
+    path.write_text(json.dumps({**settings, "prompts": {"query": "query: "}, "default_prompt_name": "query"}))
+    write_manifest(directory)
+    assert way_of(directory) == "quick"
+    quick, _ = open_to_serve(str(directory), precision="float32", threads=1)
+    assert (quick.prompts, quick.default_prompt_name) == ({"query": "query: "}, "query")
+    ordinary = load(directory)
+    assert (ordinary.prompts, ordinary.default_prompt_name) == (quick.prompts, quick.default_prompt_name)
+    path.write_text(json.dumps({**settings, "default_prompt_name": "passage"}))
+    write_manifest(directory)
+    with pytest.raises(CheckpointError, match="none of its prompts"):
+        open_to_serve(str(directory), precision="float32", threads=1)
+
+
 def test_the_shipped_checkpoint_is_served_without_torch() -> None:
     assert way_of(SHIPPED) == "quick"
     assert open_to_serve(str(SHIPPED), threads=1)[0].fingerprint == load(SHIPPED).fingerprint

@@ -77,9 +77,9 @@ def test_a_setting_out_of_bounds_is_named(monkeypatch: pytest.MonkeyPatch, name:
 
 def test_a_full_request_must_fit_the_queue() -> None:
     with pytest.raises(SettingsError, match="MAX_PENDING: must be at least 256, which is MCSE_MAX_POINTS_PER_REQUEST"):
-        load_settings(max_pending=255)
-    with pytest.raises(SettingsError, match="MCSE_MAX_PENDING: must be at least 600, which is MCSE_MAX_ITEMS"):
-        load_settings(max_items=600)
+        load_settings(max_items=128, max_pending=255)
+    with pytest.raises(SettingsError, match="MCSE_MAX_PENDING: must be at least 2048, which is MCSE_MAX_ITEMS"):
+        load_settings(max_pending=2047)
 
 
 def test_the_hits_of_one_query_must_fit_those_of_a_search() -> None:

@@ -55,6 +55,7 @@ class Batch(ctypes.Structure):
         ("bias", c_void_p),
         ("reach", c_int),
         ("vectors", c_void_p),
+        ("states", c_void_p),
     ]
 
 

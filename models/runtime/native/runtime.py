@@ -10,7 +10,7 @@ import numpy as np
 
 from models.config import Pooling
 from models.runtime.base import Precision, Vectors, check_batch
-from models.runtime.native.chunks import pack
+from models.runtime.native.chunks import Packed, pack
 from models.runtime.native.heads import Heads, ground, through
 from models.runtime.native.library import Batch, library
 from models.runtime.native.weights import Weights, new_model
@@ -59,23 +59,17 @@ class NativeRuntime:
 
     def encode(self, batch: Sequence[Sequence[int]]) -> Vectors:
         """See `Runtime.encode`. Raises MemoryError when there is no room for a chunk."""
-        check_batch(batch)
-        packed = pack(batch, self.threads)
-        self._check(int(packed.ids.min()), int(packed.ids.max()), int(np.diff(packed.starts).max()))
+        packed = self._packed(batch)
         vectors = np.empty((len(batch), self.dimension), np.float32)
-        self._run(
-            Batch(
-                ids=packed.ids.ctypes.data,
-                starts=packed.starts.ctypes.data,
-                order=packed.order.ctypes.data,
-                chunks=packed.chunks.ctypes.data,
-                chunk_count=len(packed.chunks) - 1,
-                bias=None if self._distance_bias is None else self._distance_bias.ctypes.data,
-                reach=self._reach,
-                vectors=vectors.ctypes.data,
-            )
-        )
+        self._run(packed, vectors=vectors)
         return vectors if self._heads.mlp is None else through(self._heads.mlp, vectors)
+
+    def states(self, batch: Sequence[Sequence[int]]) -> list[Vectors]:
+        """See `Runtime.states`. Raises MemoryError likewise."""
+        packed = self._packed(batch)
+        states = np.empty((len(packed.ids), self.dimension), np.float32)
+        self._run(packed, states=states)
+        return np.split(states, packed.starts[1:-1])
 
     def ground(self, sentences: Vectors) -> Vectors:
         """See `Runtime.ground`."""
@@ -83,7 +77,25 @@ class NativeRuntime:
             raise ValueError("this checkpoint has no grounding head")
         return ground(self._heads.grounding, sentences)
 
-    def _run(self, batch: Batch) -> None:
+    def _packed(self, batch: Sequence[Sequence[int]]) -> Packed:
+        check_batch(batch)
+        packed = pack(batch, self.threads)
+        self._check(int(packed.ids.min()), int(packed.ids.max()), int(np.diff(packed.starts).max()))
+        return packed
+
+    def _run(self, packed: Packed, *, vectors: Vectors | None = None, states: Vectors | None = None) -> None:
+        """Fill the one or the other."""
+        batch = Batch(
+            ids=packed.ids.ctypes.data,
+            starts=packed.starts.ctypes.data,
+            order=packed.order.ctypes.data,
+            chunks=packed.chunks.ctypes.data,
+            chunk_count=len(packed.chunks) - 1,
+            bias=None if self._distance_bias is None else self._distance_bias.ctypes.data,
+            reach=self._reach,
+            vectors=None if vectors is None else vectors.ctypes.data,
+            states=None if states is None else states.ctypes.data,
+        )
         next_chunk = ctypes.c_int(0)
 
         def work(scratch: int) -> int:

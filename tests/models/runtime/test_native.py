@@ -109,6 +109,28 @@ def test_every_family_pooling_and_precision_is_that_of_the_reference(
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("pooling", ["cls", "cls_mlp", "mean", "top2"])
+@pytest.mark.parametrize("family", ["bert", "mpnet"])
+def test_the_states_of_all_tokens_are_those_of_the_reference(
+    tmp_path: Path, family: str, pooling: Pooling, precision: Precision
+) -> None:
+    checkpoint = with_pooling(make(tmp_path, family), pooling)
+    runtime, batch = native(checkpoint, precision), [*sentences(40, MAX_TOKENS), [7], [9] * MAX_TOKENS]
+    ours, theirs = runtime.states(batch), ReferenceRuntime(checkpoint).states(batch)
+    assert [each.shape for each in ours] == [(len(ids), checkpoint.dimension) for ids in batch]
+    assert lowest_cosine(np.concatenate(ours), np.concatenate(theirs)) > BOUNDS[precision]
+    if precision == "float32":
+        np.testing.assert_allclose(np.concatenate(ours), np.concatenate(theirs), atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_first_state_is_the_vector_of_the_first_token(tmp_path: Path, precision: Precision) -> None:
+    runtime, batch = native(with_pooling(make(tmp_path), "cls"), precision), sentences(40, MAX_TOKENS)
+    firsts = np.stack([states[0] for states in runtime.states(batch)])
+    assert np.array_equal(firsts, runtime.encode(batch))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_widths_that_do_not_fill_a_panel_are_computed(
     tmp_path: Path, shape: tuple[int, int, int], precision: Precision
@@ -179,8 +201,10 @@ def test_the_number_of_threads_changes_no_bit(tmp_path: Path, threads: int) -> N
     ],
 )
 def test_what_would_read_foreign_memory_is_refused(tmp_path: Path, batch: list[list[int]], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        native(with_pooling(make(tmp_path), "mean")).encode(batch)
+    runtime = native(with_pooling(make(tmp_path), "mean"))
+    for call in (runtime.encode, runtime.states):
+        with pytest.raises(ValueError, match=message):
+            call(batch)
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,22 @@ def test_every_family_pooling_and_precision_is_that_of_the_reference(
     assert cosines(ours, theirs).min() > BFLOAT16
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_states_of_all_tokens_are_those_of_the_reference(
+    tiny_base: Path, family: str, pooling: Pooling, precision: Literal["float32", "bfloat16"]
+) -> None:
+    checkpoint = random_checkpoint(tiny_base, family, pooling)
+    batch = [*sentences(40), [7], [8] * MAX_TOKENS]
+    ours = PackedRuntime(checkpoint, precision=precision).states(batch)
+    theirs = ReferenceRuntime(checkpoint).states(batch)
+    assert [each.shape for each in ours] == [(len(ids), checkpoint.dimension) for ids in batch]
+    if precision == "float32":
+        np.testing.assert_allclose(np.concatenate(ours), np.concatenate(theirs), atol=1e-5)
+    assert cosines(np.concatenate(ours), np.concatenate(theirs)).min() > BFLOAT16
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_sentence_has_the_same_vector_whatever_its_batch_mates(tiny_base: Path, family: str) -> None:
     runtime = PackedRuntime(random_checkpoint(tiny_base, family, "mean"))
@@ -77,10 +93,11 @@ def test_the_shortest_and_the_longest_sentence_are_encoded_alone(
 
 def test_an_empty_batch_and_an_empty_sentence_are_refused(tiny_base: Path) -> None:
     runtime = PackedRuntime(load(tiny_base))
-    with pytest.raises(ValueError, match="the batch is empty"):
-        runtime.encode([])
-    with pytest.raises(ValueError, match="has no token"):
-        runtime.encode([[5], []])
+    for call in (runtime.encode, runtime.states):
+        with pytest.raises(ValueError, match="the batch is empty"):
+            call([])
+        with pytest.raises(ValueError, match="has no token"):
+            call([[5], []])
 
 
 def test_the_same_call_gives_the_same_bytes(tiny_base: Path) -> None:

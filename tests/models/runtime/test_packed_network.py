@@ -33,3 +33,10 @@ def test_the_last_layer_computes_first_tokens_alone_where_no_more_is_read(family
     assert last.shape == (len(pack.firsts) if firsts.first_only else len(pack.ids), WIDTH)
     wanted = whole[-1][pack.firsts] if firsts.first_only else whole[-1]
     torch.testing.assert_close(last, wanted, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_whole_last_layer_is_there_when_it_is_asked_for(family: str, pack: Pack) -> None:
+    whole = list(network(family, first_only=False).states(pack))
+    asked = list(network(family, first_only=True).states(pack, whole=True))
+    torch.testing.assert_close(asked[-1], whole[-1], atol=1e-5, rtol=1e-5)

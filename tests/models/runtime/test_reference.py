@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from models import ReferenceRuntime, load
 from models.config import POOLINGS, Pooling
@@ -27,6 +28,16 @@ def test_a_sentence_has_the_same_vector_whatever_its_batch_mates(pooling: Poolin
 def test_the_same_call_gives_the_same_bytes(runtime: ReferenceRuntime) -> None:
     batch = [[2, 7, 9, 3], [2, 8, 3]]
     assert runtime.encode(batch).tobytes() == runtime.encode(batch).tobytes()
+
+
+def test_the_states_of_tokens_are_those_of_the_backbone_whatever_their_batch_mates(tiny_bundle: Path) -> None:
+    random = np.random.default_rng(0)
+    batch = [[2, *random.integers(5, 60, random.integers(1, 18)).tolist(), 3] for _ in range(70)]
+    checkpoint = load(tiny_bundle)
+    for ids, states in zip(batch, ReferenceRuntime(checkpoint).states(batch), strict=True):
+        with torch.inference_mode():
+            alone = checkpoint.model.encoder.backbone(input_ids=torch.tensor([ids])).last_hidden_state[0]
+        np.testing.assert_allclose(states, alone.numpy(), atol=1e-5)
 
 
 def test_grounding_gives_unit_vectors_and_needs_its_head(runtime: ReferenceRuntime, tiny_base: Path) -> None:

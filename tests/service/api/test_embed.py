@@ -1,3 +1,4 @@
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
@@ -70,6 +71,7 @@ def test_details_name_the_model_and_what_was_cut(client: httpx.Client) -> None:
         "space": "grounded",
         "dimensions": 8,
         "tokens": [3, 16],
+        "dropped": [0, 6],
         "truncated": [False, True],
     }
 
@@ -80,6 +82,77 @@ def test_truncation_is_reported_or_refused(client: httpx.Client) -> None:
     told = refused(client, "/embed", {**long, "truncate": False}, 422)
     assert "position 1 has 22 tokens" in told
     assert "takes 16" in told
+
+
+@pytest.mark.parametrize("left", ["left", "Left"])
+def test_a_long_text_is_cut_at_the_end_that_is_asked_for(client: httpx.Client, left: str) -> None:
+    words = [f"w{i}" for i in range(20)]
+    long = {"inputs": " ".join(words)}
+    start, end = (post(client, "/embed", {"inputs": " ".join(kept)}) for kept in (words[:14], words[6:]))
+    assert start != end
+    assert post(client, "/embed", {**long, "truncation_direction": left}) == end
+    for right in ({}, {"truncation_direction": "right"}, {"truncation_direction": "Right"}, {"truncate": None}):
+        assert post(client, "/embed", {**long, **right}) == start
+    refused(client, "/embed", {**long, "truncation_direction": "LEFT"}, 422)
+    refused(client, "/embed", {**long, "truncation_direction": left, "truncate": False}, 422)
+
+
+@pytest.fixture
+def prompted(start: Start, checkpoint: Any) -> httpx.Client:
+    """A model whose default is the prompt of documents."""
+    prompts = {"query": "find ", "document": "", "passage": "read "}
+    return start(model=dataclasses.replace(checkpoint, prompts=prompts, default_prompt_name="passage"))
+
+
+def test_a_prompt_stands_before_each_text(prompted: httpx.Client) -> None:
+    def vectors(inputs: Any, **more: Any) -> Any:
+        return post(prompted, "/embed", {"inputs": inputs, **more})
+
+    plain = vectors(["find a", "find b", "read a", "a"], prompt_name="document")
+    assert vectors(["a", "b"], prompt_name="query") == plain[:2]
+    assert vectors("a") == vectors("a", prompt_name="passage") == vectors("a", prompt_name=None) == [plain[2]]
+    assert vectors("a", prompt_name="document") == [plain[3]]
+
+
+def test_a_prompt_stands_before_the_sentences_of_both_sides(prompted: httpx.Client) -> None:
+    body = {"inputs": {"source_sentence": "a", "sentences": ["b"]}}
+    query = post(prompted, "/similarity", {**body, "parameters": {"prompt_name": "query"}})
+    written = {"inputs": {"source_sentence": "find a", "sentences": ["find b"]}}
+    assert query == post(prompted, "/similarity", {**written, "parameters": {"prompt_name": "document"}})
+    assert query != post(prompted, "/similarity", body)
+
+
+def test_an_unknown_prompt_is_refused_with_those_there_are(prompted: httpx.Client, client: httpx.Client) -> None:
+    told = refused(prompted, "/embed", {"inputs": "a", "prompt_name": "canary"}, 422)
+    assert "`document`, `passage`, `query`" in told
+    assert "canary" not in told
+    assert "none at all" in refused(client, "/embed", {"inputs": "a", "prompt_name": "query"}, 422)
+
+
+def test_token_ids_are_refused_unless_the_service_takes_its_own(client: httpx.Client, start: Start) -> None:
+    for inputs in ([1007, 1008], [[1007], [1008]], ["a", [1008]]):
+        assert "MCSE_ACCEPT_TOKEN_IDS" in refused(client, "/embed", {"inputs": inputs}, 422)
+    taking = start(accept_token_ids=True)
+    one = post(taking, "/embed", {"inputs": [1007, 1008]})
+    assert np.shape(one) == (1, 16)
+    mixed = post(taking, "/embed", {"inputs": ["a", [1007, 1008]]})
+    assert mixed == [*post(taking, "/embed", {"inputs": "a"}), *one]
+    for wrong in ([-1], [2**70], [[]], [True], [1.5], [["a"]]):
+        refused(taking, "/embed", {"inputs": wrong}, 422)
+
+
+def test_a_prompt_cannot_stand_before_token_ids(start: Start, checkpoint: Any) -> None:
+    model = dataclasses.replace(checkpoint, prompts={"query": "find "})
+    client = start(model=model, accept_token_ids=True)
+    assert "token ids" in refused(client, "/embed", {"inputs": [1007], "prompt_name": "query"}, 422)
+    post(client, "/embed", {"inputs": [1007]})
+
+
+def test_two_thousand_texts_are_one_request(client: httpx.Client) -> None:
+    texts = [f"w{i}" for i in range(2000)]
+    rows = post(client, "/embed", {"inputs": texts})
+    assert np.shape(rows) == (2000, 16)
+    assert rows[1234] == post(client, "/embed", {"inputs": texts[1234]})[0]
 
 
 def test_a_model_without_a_grounded_space_refuses_it(start: Start, ungrounded_checkpoint: Any) -> None:
@@ -181,6 +254,9 @@ def test_similarity_counts_both_sides(start: Start) -> None:
         ({"inputs": {"source_sentence": "a", "sentences": []}}, 400),
         ({"queries": [], "keys": ["a"]}, 400),
         ({"inputs": {"source_sentence": "a"}}, 422),
+        ({"queries": ["a"], "keys": ["b"], "parameters": {"truncate": 1}}, 422),
+        ({"queries": ["a"], "keys": ["b"], "parameters": {"unknown": 1}}, 422),
+        ({"queries": ["a"], "keys": ["w " * 20], "parameters": {"truncate": False}}, 422),
     ],
 )
 def test_similarity_of_half_a_question_is_refused(client: httpx.Client, body: Any, status: int) -> None:

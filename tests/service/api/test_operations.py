@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from service import __version__
 Start = Callable[..., httpx.Client]
 
 
-@pytest.mark.parametrize("path", ["/health", "/livez", "/readyz", "/startedz"])
+@pytest.mark.parametrize("path", ["/", "/health", "/ping", "/livez", "/readyz", "/startedz"])
 def test_a_healthy_service_says_so(client: httpx.Client, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 200
@@ -52,13 +53,35 @@ def test_death_of_the_compute_thread_fails_liveness(start: Start, encoder: Any) 
     assert client.post("/embed", json={"inputs": "a"}).status_code == 503
 
 
+def test_info_has_what_clients_of_text_embeddings_inference_read(client: httpx.Client) -> None:
+    info = client.get("/info").json()
+    assert info["model_id"] == info["served_model_name"] == info["model"]["name"]
+    assert info["model_sha"] == info["model"]["fingerprint"]
+    assert info["model_dtype"] == "float32"
+    assert info["model_type"] == {"embedding": {"pooling": "cls"}}
+    assert info["max_input_length"] == 16
+    assert info["max_client_batch_size"] == info["limits"]["items"] == 2048
+    assert info["max_concurrent_requests"] == info["limits"]["pending"] == 4096
+    assert info["max_batch_tokens"] == info["batching"]["tokens"]
+    assert info["auto_truncate"] is True
+    assert info["tokenization_workers"] == 1
+    assert {info["sha"], info["docker_label"], info["max_batch_requests"]} == {None}
+
+
+def test_info_tells_the_prompts(start: Start, checkpoint: Any) -> None:
+    prompts = {"query": "find ", "document": ""}
+    model = start(model=dataclasses.replace(checkpoint, prompts=prompts, default_prompt_name="query"))
+    about = model.get("/info").json()["model"]
+    assert (about["prompts"], about["default_prompt_name"]) == (prompts, "query")
+
+
 def test_info_names_the_model_and_every_limit(client: httpx.Client) -> None:
     info = client.get("/info").json()
     assert info["version"] == __version__
     assert info["model"]["fingerprint"] == "f" * 64
     assert info["model"]["dimensions"] == {"sentence": 16, "grounded": 8}
     assert info["model"]["pooling_reason"] == "it is a stub"
-    assert info["limits"]["items"] == 128
+    assert info["limits"]["items"] == 2048
     assert (info["limits"]["hits"], info["limits"]["metadata_bytes"]) == (1280, 16_384)
     assert all(value for value in info["limits"].values())
 

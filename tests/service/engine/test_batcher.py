@@ -134,8 +134,8 @@ def test_batches_stay_under_the_budget_and_small_requests_go_first() -> None:
             rest = await submitted(batcher, ["aaa", "bb"], ["c"], ["too large for the budget"], ["dd"])
             work.gate.set()
             await asyncio.gather(first, *rest)
-        assert work.batches[1:] == [["c", "dd", "bb"], ["aaa"], ["too large for the budget"]]
-        assert [(batch.items, batch.size) for batch in seen[1:3]] == [(3, 5), (1, 3)]
+        assert work.batches[1:] == [["c", "dd"], ["bb", "aaa"], ["too large for the budget"]]
+        assert [(batch.items, batch.size) for batch in seen[1:3]] == [(2, 3), (2, 5)]
 
     asyncio.run(scenario())
 

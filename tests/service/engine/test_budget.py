@@ -29,12 +29,6 @@ def test_the_smallest_that_reaches_97_percent_of_the_best_is_taken() -> None:
     assert smallest_close_to_best({256: 990, 512: 1000}) == 256
 
 
-def test_every_thread_has_two_of_the_longest_sentences() -> None:
-    measured = Budget(256, "measured", RATES)
-    assert measured.for_longest(256, threads=2).tokens == 1024
-    assert replace(measured, tokens=4096).for_longest(256, threads=2).tokens == 4096
-
-
 def test_a_machine_with_a_cost_per_batch_gets_larger_batches() -> None:
     without, much = Machine(0.0, 1e-6), Machine(1e-3, 1e-6)
     assert measure(without.encode, [0] * 32, clock=without.clock).tokens == 256

@@ -28,6 +28,14 @@ def test_spaces_and_texts_never_share_a_key() -> None:
     assert len(set(keys)) == 2 * len(texts)
 
 
+def test_the_end_that_is_cut_and_token_ids_are_part_of_the_key() -> None:
+    cache = VectorCache(1, Metrics())
+    texts = ["[1, 2]", [1, 2], [1, 3], [2**70]]
+    keys = [*cache.keys(texts, "sentence"), *cache.keys(texts, "sentence", "left")]
+    assert len(set(keys)) == 2 * len(texts)
+    assert cache.keys([[1, 2]], "sentence") == cache.keys([[1, 2]], "sentence", "right")
+
+
 def test_a_row_of_a_batch_is_copied_so_that_the_batch_can_go() -> None:
     cache, batch = VectorCache(1, Metrics()), np.ones((1000, 384), np.float32)
     (key,) = cache.keys(["a"], "sentence")

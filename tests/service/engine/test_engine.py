@@ -1,14 +1,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from service.engine import engine as engine_module
 from service.engine.budget import Budget
-from service.engine.engine import Embedded, Engine
+from service.engine.engine import MOST_STATE_ANSWERS, Embedded, Engine
 from service.engine.space import Space
 from service.errors import EmptyInput, EncodeFailed, InvalidInput, Overloaded
 from service.model import ServedModel
@@ -146,6 +147,124 @@ def test_equal_texts_are_encoded_once_in_each_space(checkpoint: ServedModel, enc
 def same(one: Embedded, other: Embedded) -> None:
     np.testing.assert_array_equal(one.vectors, other.vectors)
     assert (one.tokens, one.dropped, one.characters) == (other.tokens, other.dropped, other.characters)
+
+
+def test_cut_at_the_left_the_end_of_a_text_is_embedded(checkpoint: ServedModel, encoder: Any) -> None:
+    words = [f"w{i}" for i in range(20)]
+
+    async def scenario() -> None:
+        async with running(checkpoint, encoder, vector_cache_mb=1) as engine:
+            for _ in range(2):  # the second time they come from the cache
+                left = await engine.embed([" ".join(words)], direction="left")
+                right = await engine.embed([" ".join(words)])
+                same_vector(left, await engine.embed([" ".join(words[6:])]))
+                same_vector(right, await engine.embed([" ".join(words[:14])]))
+                assert (left.dropped, right.dropped) == ([6], [6])
+
+    asyncio.run(scenario())
+
+
+def same_vector(one: Embedded, other: Embedded) -> None:
+    np.testing.assert_array_equal(one.vectors, other.vectors)
+
+
+def test_token_ids_among_texts_keep_their_places(checkpoint: ServedModel, encoder: Any) -> None:
+    def ids_of(text: str) -> list[int]:
+        return [token.id for token in checkpoint.tokenizer.tokens([text], special=False)[0]]
+
+    texts = [f"w{i} " * (i % 3 + 1) for i in range(40)]
+    mixed: list[str | list[int]] = [text if i % 2 else ids_of(text) for i, text in enumerate(texts)]
+
+    async def scenario() -> None:
+        async with running(checkpoint, encoder) as engine:
+            wanted, got = await engine.embed(texts), await engine.embed(mixed)
+        same_vector(wanted, got)
+        assert got.tokens == wanted.tokens
+        assert got.characters == sum(len(text) for text in mixed if isinstance(text, str))
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [
+        ([5] * 201, "position 2 has 201 token ids; the limit is 200"),
+        ([-1], "position 2 cannot be embedded"),
+        ([], "position 2 cannot be embedded"),
+        ([5] * 30, "position 2 has 32 tokens; the model takes 16"),
+    ],
+    ids=["too many", "none of the model's", "none", "to be cut"],
+)
+def test_bad_token_ids_are_named_by_position(checkpoint: ServedModel, encoder: Any, ids: list[int], told: str) -> None:
+    async def scenario() -> None:
+        async with running(checkpoint, encoder) as engine:
+            with pytest.raises(InvalidInput, match=told):
+                await engine.embed([[7], "a", ids, "b"], truncate=False)
+        assert not encoder.batches
+
+    asyncio.run(scenario())
+
+
+def test_the_states_of_tokens_come_in_the_order_of_the_texts(checkpoint: ServedModel, encoder: Any) -> None:
+    texts: list[str | list[int]] = ["a b", [5, 6, 7], "w " * 20, *(f"w{i}" for i in range(40))]
+
+    async def scenario() -> None:
+        async with running(checkpoint, encoder) as engine:
+            embedded = engine.embed(["a b", "other"])
+            states, beside = await asyncio.gather(engine.token_states(texts), embedded)
+        assert beside.vectors.shape == (2, 16)
+        assert [each.shape for each in states.states] == [(tokens, 16) for tokens in states.tokens]
+        assert states.tokens[:3] == [4, 5, 16]
+        assert states.dropped[:3] == [0, 0, 6]
+        tokenized = checkpoint.tokenizer.encode(["a b"])[0].ids
+        np.testing.assert_array_equal(states.states[0], encoder.states([tokenized])[0])
+
+    asyncio.run(scenario())
+
+
+def test_more_states_than_one_answer_holds_are_refused_before_they_are_computed(
+    checkpoint: ServedModel, encoder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "MOST_STATE_NUMBERS", 16 * 100)
+
+    async def scenario() -> None:
+        async with running(checkpoint, encoder) as engine:
+            fits = await engine.token_states([[5] * 8] * 10)
+            assert sum(fits.tokens) == 100
+            encoder.batches.clear()
+            with pytest.raises(InvalidInput, match="more than 1600 numbers, 16 of each"):
+                await engine.token_states([*([[5] * 8] * 10), [5]])
+            assert not encoder.batches
+            assert engine.admission.pending == 0
+
+    asyncio.run(scenario())
+
+
+def test_few_answers_of_states_are_made_at_one_time(checkpoint: ServedModel, encoder: Any) -> None:
+    async def scenario() -> None:
+        async with running(checkpoint, encoder) as engine:
+            with ExitStack() as held:
+                for _ in range(MOST_STATE_ANSWERS):
+                    held.enter_context(engine.state_answer())
+                with pytest.raises(Overloaded), engine.state_answer():
+                    pass
+            with engine.state_answer():
+                pass
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("states", [lambda ids: np.zeros((len(ids), 3)), lambda ids: np.full((len(ids), 16), np.nan)])
+def test_wrong_states_count_as_a_failure(checkpoint: ServedModel, encoder: Any, states: Callable[..., Any]) -> None:
+    encoder.states = lambda batch: [states(ids) for ids in batch]
+
+    async def scenario() -> None:
+        async with running(checkpoint, encoder) as engine:
+            with pytest.raises(EncodeFailed, match="position 0"):
+                await engine.token_states(["a"])
+            assert (await engine.embed(["a"])).vectors.shape == (1, 16)
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("space", ["sentence", "grounded"])

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from service.engine.waiting import LATE_AFTER_S, Job, Waiting
+from service.engine.waiting import LATE_AFTER_S, LATE_SHARE, Job, Waiting
 
 
 @dataclass(eq=False)
@@ -18,26 +18,65 @@ def words(batch: Jobs) -> list[str]:
     return [job.item for job in batch]
 
 
-def waiting() -> Waiting[str, Caller]:
-    return Waiting(len)
+def waiting(lanes: int = 1) -> Waiting[str, Caller]:
+    return Waiting(len, lanes)
 
 
 def test_small_requests_go_before_a_large_one_that_came_first() -> None:
     queue, large, small = waiting(), Caller(), Caller()
     queue.put(large, ["aaa", "bbb", "ccc"])
     queue.put(small, ["d"])
-    assert words(queue.take(4, now=0.0)) == ["d", "aaa"]
-    assert words(queue.take(4, now=0.0)) == ["bbb"]
+    assert words(queue.take(4, now=0.0)) == ["d"]
+    assert words(queue.take(4, now=0.0)) == ["aaa"]
 
 
-def test_a_late_request_gets_half_of_each_batch_and_no_more() -> None:
+def test_beside_a_small_request_the_other_lanes_compute_for_a_large_one() -> None:
+    queue = waiting(lanes=3)
+    queue.put(Caller(), [f"large{i}" for i in range(9)])  # of size 6
+    queue.put(Caller(), ["small.."])
+    assert words(queue.take(40, now=0.0)) == ["small..", "large0", "large1"]
+    assert len(queue.take(40, now=0.0)) == 6
+
+
+def test_small_requests_fill_a_batch_as_far_as_they_fit() -> None:
+    queue = waiting(lanes=2)
+    for word in ("aa", "bb", "cc", "dd"):
+        queue.put(Caller(), [word])
+    assert words(queue.take(6, now=0.0)) == ["aa", "bb", "cc"]
+    assert words(queue.take(6, now=0.0)) == ["dd"]
+
+
+def test_a_late_request_gets_its_part_of_each_batch_and_no_more() -> None:
     queue, late = waiting(), Caller(submitted=0.0)
     queue.put(late, [f"late{i}" for i in range(10)])  # of size 5
     now = LATE_AFTER_S + 0.01
-    for i in range(10):
-        queue.put(Caller(submitted=now), [f"new{i}_"])  # of size 5
-    batch = words(queue.take(20, now=now))
-    assert sorted(word[:3] for word in batch) == ["lat", "lat", "new", "new"]
+    for i in range(20):
+        queue.put(Caller(submitted=now), [f"new{i:02}"])  # of size 5
+    batch = words(queue.take(40, now=now))
+    assert sorted(word[:3] for word in batch) == ["lat"] * (8 // LATE_SHARE) + ["new"] * (8 - 8 // LATE_SHARE)
+
+
+def test_a_request_that_is_larger_than_what_a_late_one_leaves_is_not_starved() -> None:
+    queue = waiting()
+    queue.put(Caller(submitted=0.0), [f"late{i}" for i in range(10)])
+    queue.put(Caller(submitted=1.0), ["as large as the budget"])
+    assert "as large as the budget" in words(queue.take(22, now=1.0))
+
+
+def test_each_lane_has_an_item_though_they_are_larger_than_the_budget() -> None:
+    queue = waiting(lanes=2)
+    queue.put(Caller(), ["much too large", "also too large", "like these two"])
+    assert len(queue.take(5, now=0.0)) == 2
+    assert len(queue.take(5, now=0.0)) == 1
+
+
+def test_it_says_whether_a_batch_could_finish_a_request() -> None:
+    queue = waiting()
+    assert queue.only_large(4)
+    queue.put(Caller(), ["aaa", "bbb"])
+    assert queue.only_large(4)
+    queue.put(Caller(), ["a"])
+    assert not queue.only_large(4)
 
 
 def test_without_small_ones_a_large_request_fills_the_batch() -> None:
@@ -84,6 +123,15 @@ def test_a_small_request_does_not_wait_for_the_large_one_that_asked_for_the_same
     queue.put(small, ["cccc"])
     assert words(queue.take(4, now=0.0)) == ["cccc"]
     assert words(queue.take(8, now=0.0)) == ["aaaa", "bbbb"]
+
+
+def test_a_request_whose_items_were_all_run_for_another_holds_nobody_up() -> None:
+    queue = waiting()
+    queue.put(Caller(), ["a"])
+    queue.put(Caller(), ["a"])
+    queue.finish(queue.take(1, now=0.0))
+    queue.put(Caller(), ["large", "larger"])
+    assert words(queue.take(5, now=0.0)) == ["large"]
 
 
 def test_what_only_cancelled_requests_waited_for_is_forgotten() -> None:

@@ -68,6 +68,7 @@ struct Batch {
     const float* bias;  // (heads, 2 x reach + 1) added to scores by distance, from -reach to reach; null for none
     int reach;
     float* vectors;  // (sentences, hidden)
+    float* states;   // (tokens, hidden) the last layer's, in the order of the ids; where it is given, there are no vectors
 };
 
 template <class F>
@@ -98,17 +99,19 @@ struct Encoder {
         for (const int* i = first; i < last; i++) tokens += length(batch, *i);
         if (!s.reserve(tokens, shape.hidden, shape.intermediate, spread, head)) return false;
         embed(s, batch, first, last);
-        clear(batch, first, last);
-        add_means(s, batch, first, last, embedding_share);
+        const bool pooled = !batch.states;
+        if (pooled) clear(batch, first, last);
+        if (pooled) add_means(s, batch, first, last, embedding_share);
         for (int i = 0; i < shape.layers; i++) {
-            const bool narrow = shape.first_token && i == shape.layers - 1;
+            const bool narrow = pooled && shape.first_token && i == shape.layers - 1;
             attention(s, batch, first, last, layers[i], narrow);
             const int rows = narrow ? keep_first_tokens(s, batch, first, last) : tokens;
             attention_out(s, rows, layers[i]);
             feed_forward(s, rows, layers[i]);
-            if (!narrow) add_means(s, batch, first, last, layers[i].mean_share);
+            if (pooled && !narrow) add_means(s, batch, first, last, layers[i].mean_share);
         }
-        if (shape.first_token)
+        if (!pooled) copy_states(s, batch, first, last);
+        else if (shape.first_token)
             for (const int* i = first; i < last; i++)
                 memcpy(vector(batch, *i), s.states + (i - first) * (long)shape.hidden, shape.hidden * 4L);
         return true;
@@ -214,6 +217,15 @@ struct Encoder {
 
     void clear(const Batch& batch, const int* first, const int* last) const {
         for (const int* i = first; i < last; i++) memset(vector(batch, *i), 0, shape.hidden * 4L);
+    }
+
+    void copy_states(Scratch<F>& s, const Batch& batch, const int* first, const int* last) const {
+        const float* state = s.states;
+        for (const int* i = first; i < last; i++) {
+            const long numbers = (long)length(batch, *i) * shape.hidden;
+            memcpy(batch.states + (long)batch.starts[*i] * shape.hidden, state, numbers * 4);
+            state += numbers;
+        }
     }
 
     // vector += share x mean of the sentence's states
