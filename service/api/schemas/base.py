@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 LARGEST_ID = 2**63 - 1
@@ -82,7 +82,7 @@ def _texts_or_ids(value: Any) -> Any:
     if isinstance(value, str):
         return [value]
     if not isinstance(value, list):
-        raise rule("must be a string, a list of strings, or lists of token ids")
+        raise rule("must be a string or a list of strings, or lists of token ids")
     kinds = set(map(type, value))
     if kinds <= {str}:
         return value
@@ -90,8 +90,14 @@ def _texts_or_ids(value: Any) -> Any:
         return [value]
     for position, item in enumerate(value):
         if type(item) is not str and not _is_token_ids(item):
-            raise rule(f"item {position} must be a string or a list of token ids")
+            raise _wrong_item(position, item)
     return value
+
+
+def _wrong_item(position: int, item: Any) -> ValidationError:
+    """With the place, which an error of a rule has not."""
+    kind = rule("must hold integers, as the token ids of a text") if isinstance(item, list) else "string_type"
+    return ValidationError.from_exception_data("Texts", [{"type": kind, "loc": (position,), "input": item}])
 
 
 def _is_token_ids(value: Any) -> bool:
