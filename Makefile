@@ -47,7 +47,7 @@ test: check $(KERNELS)
 # The clients are in an environment of their own, because they want other versions of what mcse stands on.
 test-clients: $(VENV)/.dev $(KERNELS) $(CLIENTS)/.installed
 	MCSE_TEST_PYTHON=$(abspath $(BIN)/python) $(CLIENTS)/bin/python -m pytest -n auto --dist loadfile \
-		--confcutdir tests/clients tests/clients $(TEST_ARGS)
+		-W ignore::ResourceWarning --confcutdir tests/clients tests/clients $(TEST_ARGS)
 
 fuzz: $(VENV)/.dev $(KERNELS) $(CLIENTS)/.installed
 	MCSE_TEST_PYTHON=$(abspath $(BIN)/python) $(CLIENTS)/bin/python -m tests.clients.fuzz $(FUZZ_ARGS)

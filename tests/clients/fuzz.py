@@ -1,0 +1,27 @@
+"""Send the service what nobody would write: schemathesis over the description of its interface.
+
+`python -m tests.clients.fuzz [options of `schemathesis run`]` starts a server of its own, and exits with 1 where it
+answered with a 500, with what its description does not say, or not at all.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.clients.servers import SERVICE, started
+
+OPTIONS = ("--max-examples", "50", "--request-timeout", "30", "--generation-database", "none", "--continue-on-failure")
+
+
+def main(arguments: list[str]) -> int:
+    """Schemathesis' exit status; `arguments` come after `OPTIONS` and replace them."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with started(folder, *SERVICE, "--data-dir", str(folder / "data")) as url:
+            command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", *OPTIONS, *arguments]
+            return subprocess.run(command, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
