@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from service import __version__
 from service.api.answers import error_response, json_response
 from service.api.context import Running
-from service.api.searching import MOST_OFFSET
+from service.api.searching import MOST_OFFSET, most_queries
 from service.errors import Unavailable
 from service.services import Services
 
@@ -72,6 +72,7 @@ async def info(services: Running) -> Response:
                 "limit": settings.max_limit,
                 "hits": settings.max_hits,
                 "offset": MOST_OFFSET,
+                "queries": most_queries(settings),
                 "snapshot_bytes": settings.max_snapshot_bytes,
                 "pending": settings.max_pending,
                 "batch_tokens": services.engine.budget.tokens,

@@ -18,7 +18,7 @@ from service.api.schemas.search import (
     SearchBatchRequest,
     SearchRequest,
 )
-from service.api.searching import search_batch, search_points
+from service.api.searching import most_queries, search_batch, search_points
 from service.api.selecting import filtered
 from service.api.writing import write_points
 from service.errors import Conflict, InvalidInput, NotFound
@@ -69,9 +69,10 @@ async def search_several_times(name: Name, body: SearchBatchRequest, services: R
 async def duplicates(name: Name, body: DuplicatesRequest, services: Running, record: Current) -> Response:
     """Pairs of points that are close to each other, a page of the collection at a time; each pair is told once."""
     settings = services.settings
-    limit = min(PAGE, settings.max_items) if body.limit is None else body.limit
-    if limit > settings.max_items:
-        raise InvalidInput(f"`limit` is {limit}; the limit is {settings.max_items}, because each point is a query.")
+    most = most_queries(settings)
+    limit = min(PAGE, most) if body.limit is None else body.limit
+    if limit > most:
+        raise InvalidInput(f"`limit` is {limit}; the limit is {most}, because each point is a query.")
     neighbours = max(1, min(settings.max_limit, settings.max_hits // limit))
     selection = filtered(body.filter)
     with record.stage("search"):

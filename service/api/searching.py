@@ -20,6 +20,7 @@ from service.search.points import PointId, Search, StoredPoint
 from service.services import Services
 from service.settings import Settings
 
+MOST_QUERIES = 128  # in one request: each may look at every point
 MOST_OFFSET = 10_000  # hits passed over in one request: each is found, sorted, and thrown away
 
 
@@ -40,6 +41,11 @@ async def search_batch(
     return {"answers": await _together(jobs), **_told(services, record)}
 
 
+def most_queries(settings: Settings) -> int:
+    """Of one request."""
+    return min(settings.max_items, MOST_QUERIES)
+
+
 def require_affordable(bodies: Sequence[SearchRequest], settings: Settings) -> None:
     """Known before the search: how much it may ask of the index, and how many hits it may answer with."""
     for body in bodies:
@@ -47,7 +53,7 @@ def require_affordable(bodies: Sequence[SearchRequest], settings: Settings) -> N
             raise InvalidInput(f"`limit` is {body.limit}; the limit is {settings.max_limit}.")
         if not body.queries:
             raise EmptyInput("There is nothing to look for; send at least one query.")
-    require_at_most(sum(body.queries for body in bodies), settings.max_items, "queries")
+    require_at_most(sum(body.queries for body in bodies), most_queries(settings), "queries")
     hits = sum(body.hits for body in bodies)
     if hits > settings.max_hits:
         raise InvalidInput(

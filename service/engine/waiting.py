@@ -124,7 +124,7 @@ def _sums(places: Iterable[_Place[Item, Request]]) -> Iterable[int]:
 
 
 def _move(places: Iterable[_Place[Item, Request]], batch: list[Job[Item, Request]], room: int, least: int) -> int:
-    """Move jobs into the batch until it has `least` and the next one does not fit; returns the size of what was moved."""
+    """Move jobs into the batch until it has `least` and the next does not fit; returns the size of what was moved."""
     moved = 0
     for place in places:
         while place.jobs:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+import numpy as np
 import orjson
 from fastapi import APIRouter, Response
 from numpy.typing import NDArray
@@ -134,7 +135,7 @@ def _check_count(items: Sequence[object], most: int) -> None:
     require_at_most(len(items), most, "items")
 
 
-async def _matrices(states: Sequence[NDArray[object]]) -> list[orjson.Fragment]:
+async def _matrices(states: Sequence[NDArray[np.float32]]) -> list[orjson.Fragment]:
     """Each as JSON, and between many of them a turn for the others on the event loop."""
     written, held = [], 0
     for matrix in states:

@@ -130,15 +130,16 @@ def test_an_unknown_prompt_is_refused_with_those_there_are(prompted: httpx.Clien
 
 
 def test_token_ids_are_refused_unless_the_service_takes_its_own(client: httpx.Client, start: Start) -> None:
-    for inputs in ([1007, 1008], [[1007], [1008]], ["a", [1008]]):
-        assert "MCSE_ACCEPT_TOKEN_IDS" in refused(client, "/embed", {"inputs": inputs}, 422)
+    for ids in ([1007, 1008], [[1007], [1008]], ["a", [1008]]):
+        assert "MCSE_ACCEPT_TOKEN_IDS" in refused(client, "/embed", {"inputs": ids}, 422)
     taking = start(accept_token_ids=True)
     one = post(taking, "/embed", {"inputs": [1007, 1008]})
     assert np.shape(one) == (1, 16)
     mixed = post(taking, "/embed", {"inputs": ["a", [1007, 1008]]})
     assert mixed == [*post(taking, "/embed", {"inputs": "a"}), *one]
-    for wrong in ([-1], [2**70], [[]], [True], [1.5], [["a"]]):
-        refused(taking, "/embed", {"inputs": wrong}, 422)
+    wrong: list[list[object]] = [[-1], [2**62], [2**70], [[]], [True], [1.5], [["a"]]]
+    for inputs in wrong:
+        refused(taking, "/embed", {"inputs": inputs}, 422)
 
 
 def test_a_prompt_cannot_stand_before_token_ids(start: Start, checkpoint: Any) -> None:

@@ -175,7 +175,7 @@ def test_the_limit_of_the_body_holds_exactly(start: Start, chunked: bool, size: 
 
 
 def test_unknown_routes_and_methods_have_our_shape(client: httpx.Client) -> None:
-    for path in ("/", "/canary-7f3a", "/embed/", "/%00", "//embed", "/embed%00", "/a/../embed%2f"):
+    for path in ("/canary-7f3a", "/embed/", "/%00", "/embed%00", "/a/../embed%2f"):
         assert_refused(client.get(path), 404)
     wrong = client.get("/embed")
     assert_refused(wrong, 405)

@@ -30,7 +30,7 @@ def test_spaces_and_texts_never_share_a_key() -> None:
 
 def test_the_end_that_is_cut_and_token_ids_are_part_of_the_key() -> None:
     cache = VectorCache(1, Metrics())
-    texts = ["[1, 2]", [1, 2], [1, 3], [2**70]]
+    texts: list[str | list[int]] = ["[1, 2]", [1, 2], [1, 3], [2**70]]
     keys = [*cache.keys(texts, "sentence"), *cache.keys(texts, "sentence", "left")]
     assert len(set(keys)) == 2 * len(texts)
     assert cache.keys([[1, 2]], "sentence") == cache.keys([[1, 2]], "sentence", "right")
