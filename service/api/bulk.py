@@ -10,8 +10,10 @@ from fastapi import APIRouter, Query, Request, Response
 from service.api.answers import error_response, json_line, json_response
 from service.api.body import JsonRoute
 from service.api.context import Current, Name, Running
+from service.api.dialects.described import EMBEDDING, errors
 from service.api.exporting import MEDIA_TYPES, exported, selection_of_export
 from service.api.importing import Import, read_options
+from service.api.schemas.base import ErrorAnswer
 from service.api.schemas.bulk import ExportParameters, ImportAnswer, ImportParameters
 from service.api.streams import StreamedAnswer, body_pieces
 from service.deadline import deadline_of
@@ -19,17 +21,20 @@ from service.errors import ServiceError
 from service.importing.records import RecordReader
 from service.search.backend import Backend
 
-router = APIRouter(route_class=JsonRoute, tags=["import and export"])
+router = APIRouter(
+    route_class=JsonRoute, tags=["import and export"], responses=errors(ErrorAnswer, *EMBEDDING, 404, 409, 507)
+)
 
 LINES = "application/x-ndjson"
 PROGRESS_EVERY_S = 1.0
 _TEXT = {"schema": {"type": "string"}}
+_RECORD = '{"id": 1, "text": "A dog runs on the beach.", "kind": "animal"}\n'
 
 
 @router.post(
     "/collections/{name}/import",
     response_model=ImportAnswer,
-    openapi_extra={"requestBody": {"required": True, "content": {LINES: _TEXT, "text/csv": _TEXT}}},
+    openapi_extra={"requestBody": {"required": True, "content": {LINES: {"example": _RECORD}, "text/csv": {}}}},
 )
 async def import_points(
     name: Name, asked: Annotated[ImportParameters, Query()], services: Running, record: Current, request: Request

@@ -7,7 +7,9 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.answers import json_response
 from service.api.body import JsonRoute
-from service.api.context import Name, Running
+from service.api.context import Current, Name, Running
+from service.api.dialects.described import errors
+from service.api.schemas.base import ErrorAnswer
 from service.api.schemas.collections import (
     AliasesAnswer,
     CollectionAnswer,
@@ -24,7 +26,11 @@ from service.deadline import deadline_of
 from service.errors import Conflict
 from service.search.backend import Backend, Collection
 
-router = APIRouter(route_class=JsonRoute, tags=["collections"])
+router = APIRouter(
+    route_class=JsonRoute,
+    tags=["collections"],
+    responses=errors(ErrorAnswer, 400, 404, 409, 413, 415, 422, 429, 503, 504, 507),
+)
 
 
 @router.get("/collections", response_model=CollectionsAnswer)
@@ -62,9 +68,11 @@ async def describe_collection(
 
 
 @router.delete("/collections/{name}", response_model=DeletedAnswer)
-async def drop_collection(name: Name, services: Running) -> Response:
+async def drop_collection(name: Name, services: Running, record: Current) -> Response:
     """Drop a collection with all its points, its snapshots and the aliases for it; an alias is refused here."""
-    return json_response({"deleted": await services.writer.call(_drop, services.collections, name)})
+    deleted = await services.writer.call(_drop, services.collections, name)
+    record.change(deleted)
+    return json_response({"deleted": deleted})
 
 
 @router.get("/aliases", response_model=AliasesAnswer)

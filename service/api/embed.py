@@ -8,8 +8,10 @@ from fastapi import APIRouter, Response
 from service.api.answers import json_response, numbers
 from service.api.body import JsonRoute
 from service.api.context import Current, Running, embed, require_at_most
+from service.api.dialects.described import errors_of_embedding
 from service.api.output import CONTENT, Wanted, matrix_response, require_json
 from service.api.prompts import prompt_named
+from service.api.schemas.base import ErrorAnswer
 from service.api.schemas.embed import EmbedDetails, EmbedRequest, SimilarityParameters, SimilarityRequest
 from service.engine.engine import Embedded
 from service.engine.postprocess import shape_vectors, unit
@@ -17,7 +19,7 @@ from service.errors import EmptyInput
 
 _NONE = SimilarityParameters()
 
-router = APIRouter(route_class=JsonRoute, tags=["embed"])
+router = APIRouter(route_class=JsonRoute, tags=["embed"], responses=errors_of_embedding(ErrorAnswer))
 
 
 @router.post("/embed", response_model=list[list[float]] | EmbedDetails, responses={200: {"content": dict(CONTENT)}})

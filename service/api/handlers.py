@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from service.api.answers import error_response
@@ -63,12 +64,19 @@ async def _http_error(request: Request, error: Exception) -> Response:
     """What the router raises: no such route, or not with this method."""
     http = _as(HTTPException, error)
     if http.status_code == 405:
-        return _told(request, MethodNotAllowed((http.headers or {}).get("Allow", "another")))
+        return _told(request, MethodNotAllowed(", ".join(_methods_of(request))))
     if http.status_code == 404:
         return _told(request, NotFound("There is no such route; see /docs for those there are."))
     response = _told(request, ServiceError("The request could not be handled."))
     response.status_code = http.status_code
     return response
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Those of every route at this path; the router names those of the first one alone."""
+    path = request.scope["path"]
+    routes = (route for route in iter_route_contexts(request.app.routes) if route.path_regex.match(path))
+    return sorted({method for route in routes for method in route.methods or ()})
 
 
 def _describe(problem: Mapping[str, Any]) -> str:

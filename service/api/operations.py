@@ -3,16 +3,19 @@
 from typing import Any
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service import __version__
 from service.api.answers import error_response, json_response
 from service.api.context import Running
+from service.api.dialects.described import errors
+from service.api.schemas.base import ErrorAnswer
 from service.api.searching import MOST_OFFSET, most_queries
 from service.errors import Unavailable
 from service.services import Services
 
-router = APIRouter(tags=["operations"])
+router = APIRouter(tags=["operations"], responses=errors(ErrorAnswer, 503))
 
 
 @router.get("/livez")
@@ -83,7 +86,7 @@ async def info(services: Running) -> Response:
     )
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(services: Running) -> Response:
     """Prometheus text."""
     failing = await services.health.ready()

@@ -88,6 +88,7 @@ def require_json(output: Output, what: str) -> None:
 
 async def matrix_response(array: NDArray[Any], output: Output) -> Response:
     """(n, width) float32, int8 or uint8 numbers in the form that is wanted."""
+    array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     if output == JSON:
         return json_response(await numbers(array))
     if output == ARROW and "pyarrow" not in sys.modules:
@@ -136,16 +137,16 @@ def _has_arrow() -> bool:
     return find_spec("pyarrow") is not None
 
 
-# --- the forms ---
+# --- the forms, of a contiguous array of little-endian numbers ---
 
 
 def _raw(array: NDArray[Any]) -> bytes:
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()
+    return array.tobytes()
 
 
 def _npy(array: NDArray[Any]) -> bytes:
     file = io.BytesIO()
-    np.save(file, np.ascontiguousarray(array, array.dtype.newbyteorder("<")), allow_pickle=False)
+    np.save(file, array, allow_pickle=False)
     return file.getvalue()
 
 

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Response
 from service.api.answers import json_response
 from service.api.body import JsonRoute
 from service.api.context import Current, Id, Name, Running
-from service.api.schemas.base import LARGEST_ID
+from service.api.dialects.described import EMBEDDING, errors
+from service.api.schemas.base import LARGEST_ID, ErrorAnswer
 from service.api.schemas.points import (
     CountAnswer,
     CountRequest,
@@ -30,7 +31,7 @@ from service.api.writing import require_small, write_points
 from service.errors import EmptyInput, InvalidInput, NotFound
 from service.search.points import PointId
 
-router = APIRouter(route_class=JsonRoute, tags=["points"])
+router = APIRouter(route_class=JsonRoute, tags=["points"], responses=errors(ErrorAnswer, *EMBEDDING, 404, 409, 507))
 
 
 @router.put("/collections/{name}/points", response_model=UpsertAnswer)
@@ -67,6 +68,7 @@ async def delete_points(name: Name, body: DeletePointsRequest, services: Running
     selection = selection_of(body, services.settings)
     with record.stage("store"):
         deleted = await services.writer.call(lambda: services.collections.get(name).delete(selection))
+    record.change(deleted)
     return json_response({"deleted": deleted})
 
 
@@ -94,6 +96,7 @@ async def set_metadata(name: Name, body: SetMetadataRequest, services: Running, 
         updated = await services.writer.call(
             lambda: services.collections.get(name).set_metadata(selection, body.metadata)
         )
+    record.change(updated)
     return json_response({"updated": updated})
 
 
@@ -107,6 +110,7 @@ async def delete_metadata(name: Name, body: DeleteMetadataRequest, services: Run
         updated = await services.writer.call(
             lambda: services.collections.get(name).delete_metadata(selection, body.keys)
         )
+    record.change(updated)
     return json_response({"updated": updated})
 
 

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Response
 from service.api.answers import json_response
 from service.api.body import JsonRoute
 from service.api.context import Current, Name, Running
+from service.api.dialects.described import EMBEDDING, errors
+from service.api.schemas.base import ErrorAnswer
 from service.api.schemas.points import IndexRequest, UpsertAnswer
 from service.api.schemas.search import (
     DuplicatesAnswer,
@@ -29,7 +31,7 @@ from service.services import Services
 DEFAULT_COLLECTION = "default"
 PAGE = 64  # points looked at for a page of duplicates, where the request does not say
 
-router = APIRouter(route_class=JsonRoute, tags=["search"])
+router = APIRouter(route_class=JsonRoute, tags=["search"], responses=errors(ErrorAnswer, *EMBEDDING, 404, 409, 507))
 
 
 @router.post("/index", response_model=UpsertAnswer)

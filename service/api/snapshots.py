@@ -9,6 +9,8 @@ from starlette.responses import FileResponse
 from service.api.answers import json_response
 from service.api.body import JsonRoute
 from service.api.context import Name, Running, refuse_foreign_pages
+from service.api.dialects.described import errors
+from service.api.schemas.base import ErrorAnswer
 from service.api.schemas.collections import (
     CollectionAnswer,
     RestoreRequest,
@@ -24,7 +26,9 @@ from service.errors import Conflict, NotFound
 from service.search.backend import Backend
 from service.search.points import CollectionInfo, SnapshotInfo
 
-router = APIRouter(route_class=JsonRoute, tags=["snapshots"])
+router = APIRouter(
+    route_class=JsonRoute, tags=["snapshots"], responses=errors(ErrorAnswer, 404, 409, 413, 415, 422, 429, 503, 507)
+)
 
 SnapshotName = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$")]  # never a path
 BINARY = "application/octet-stream"

@@ -76,6 +76,7 @@ async def write_drafts(
     points, truncated = await _embedded(services, record, new, space)
     with record.stage("store"):
         done = await services.writer.call(collection.upsert, points, on_conflict)
+    record.change(done.inserted + done.replaced)
     left_out = len(drafts) - len(new)
     return Written(done.inserted, done.replaced, done.skipped + left_out, truncated)
 

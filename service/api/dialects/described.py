@@ -6,17 +6,23 @@ from pydantic import BaseModel
 
 Responses = dict[int | str, dict[str, Any]]
 
-_NOTHING = "Nothing was sent"
-_BAD_INPUT = "What was sent breaks a rule of the route"
-_RETRY = {"retry-after": {"description": "Seconds to wait", "schema": {"type": "integer"}}}
 _REASONS = {
+    400: "Nothing was sent",
+    404: "There is no such collection, point, alias or snapshot",
+    409: "It is there already, or belongs to another model",
     413: "The body is over the limit",
-    415: "The body is not called JSON",
+    415: "The body is not called what it has to be",
+    422: "What was sent breaks a rule of the route",
     424: "The model could not encode one of the texts",
     429: "Too much is waiting; nothing was done",
     503: "The service is stopping, or a part of it is broken",
     504: "The answer took too long",
+    507: "There is no room to write; reads go on",
 }
+_RETRY = {"retry-after": {"description": "Seconds to wait", "schema": {"type": "integer"}}}
+
+EMBEDDING = (400, 413, 415, 422, 424, 429, 503, 504)
+"""Of every route that takes texts."""
 
 
 def any_error(answer: type[BaseModel]) -> Responses:
@@ -24,12 +30,20 @@ def any_error(answer: type[BaseModel]) -> Responses:
     return {status: {"model": answer, "description": "Refused or failed"} for status in ("4XX", "5XX")}
 
 
+def errors(answer: type[BaseModel], *statuses: int) -> Responses:
+    """Those that a caller of a route is likely to meet, beside `any_error`."""
+    responses: Responses = {
+        status: {"model": answer, "description": _REASONS[status]} for status in sorted(set(statuses))
+    }
+    if 429 in responses:
+        responses[429]["headers"] = _RETRY
+    return responses
+
+
 def errors_of_embedding(answer: type[BaseModel], *, bad_input: Literal[400, 422] = 422) -> Responses:
     """For a route that takes texts, beside `any_error`."""
-    told = (
-        {400: f"{_NOTHING}, or it breaks a rule of the route"} if bad_input == 400 else {400: _NOTHING, 422: _BAD_INPUT}
-    )
-    reasons = {**told, **_REASONS}
-    responses: Responses = {status: {"model": answer, "description": reason} for status, reason in reasons.items()}
-    responses[429]["headers"] = _RETRY
+    responses = errors(answer, *EMBEDDING)
+    if bad_input == 400:
+        del responses[422]
+        responses[400]["description"] = f"{_REASONS[400]}, or it breaks a rule of the route"
     return responses

@@ -15,7 +15,7 @@ Every other error has the same status everywhere.
 from collections.abc import Callable
 from typing import Any, Literal
 
-from service.errors import EncodeFailed, InvalidInput, Overloaded, ServiceError
+from service.errors import EncodeFailed, Forbidden, InvalidInput, Overloaded, ServiceError, Unauthorized
 
 Dialect = Literal["native", "openai", "cohere", "ollama", "weaviate", "qdrant"]
 
@@ -39,6 +39,8 @@ _BAD_INPUT_IS_400: frozenset[Dialect] = frozenset({"openai", "qdrant"})
 _OPENAI_CODES = {
     "Empty": "empty",
     "Validation": "invalid_value",
+    "Unauthorized": "invalid_api_key",
+    "Forbidden": "permission_denied",
     "NotFound": "not_found",
     "Method": "method_not_allowed",
     "NotAcceptable": "not_acceptable",
@@ -48,6 +50,12 @@ _OPENAI_CODES = {
     "Overloaded": "rate_limit_exceeded",
     "Unhealthy": "unavailable",
     "Timeout": "timeout",
+}
+
+_OPENAI_TYPES: dict[type[ServiceError], str] = {
+    Unauthorized: "authentication_error",
+    Forbidden: "permission_error",
+    Overloaded: "rate_limit_error",
 }
 
 
@@ -87,8 +95,9 @@ def _openai(error: ServiceError) -> dict[str, Any]:
 
 
 def _openai_type(error: ServiceError) -> str:
-    if isinstance(error, Overloaded):
-        return "rate_limit_error"
+    for kind, name in _OPENAI_TYPES.items():
+        if isinstance(error, kind):
+            return name
     if error.status >= 500 or isinstance(error, EncodeFailed):
         return "server_error"
     return "invalid_request_error"

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 
 from service.api.answers import json_response, rows
 from service.api.body import JsonRoute
@@ -56,7 +56,7 @@ async def list_models(services: Running) -> Response:
 
 @router.get("/v1/models/{model:path}", response_model=ModelObject)
 @router.get("/models/{model:path}", response_model=ModelObject)
-async def retrieve_model(model: str, services: Running) -> Response:
+async def retrieve_model(model: Annotated[str, Path(examples=["mcse-minilm-l6"])], services: Running) -> Response:
     """The model that is served, by its own name; 404 for others."""
     if model != services.model.name:
         raise NotFound(f"There is no such model; the one that is served is {services.model.name}.")
