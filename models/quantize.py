@@ -1,9 +1,10 @@
 """Vectors in fewer bytes: a code of eight bits, or one bit, for each number.
 
-The codes of int8 and uint8 divide the range of each dimension into 255 equal steps. The ranges are a property of the
-checkpoint (`models.calibration`) and never of what is encoded together, so a vector has one code whatever is beside it.
+The codes of int8 and uint8 divide a range into 255 equal steps. The range is a property of the checkpoint
+(`models.calibration`) and never of what is encoded together, so a vector has one code whatever is beside it.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -23,31 +24,24 @@ _HALF = 128  # between uint8 and int8
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """What int8 and uint8 tell apart in each dimension; numbers beyond have the code of the nearest end."""
+    """What int8 and uint8 tell apart in every dimension; numbers beyond have the code of the nearest end.
 
-    lowest: Vectors
-    """(width,)"""
-    highest: Vectors
-    """(width,), each above its `lowest`."""
+    The ranges of all dimensions are one, because then codes can be compared as the vectors themselves: by dot product
+    and cosine those of int8, by Euclidean distance both.
+    """
+
+    lowest: float
+    highest: float
 
     def __post_init__(self) -> None:
-        """Raises ValueError where the bounds are of different width, or a range is empty or not finite."""
-        if self.lowest.ndim != 1 or self.lowest.shape != self.highest.shape:
-            shapes = f"{self.lowest.shape} and {self.highest.shape}"
-            raise ValueError(f"the bounds have the shapes {shapes}; one width was expected")
-        finite = np.isfinite(self.lowest).all() and np.isfinite(self.highest).all()
-        if not finite or not (self.lowest < self.highest).all():
-            raise ValueError("every range needs a finite lowest number below a finite highest one")
+        """Raises ValueError where nothing is between the two."""
+        if not -math.inf < self.lowest < self.highest < math.inf:
+            raise ValueError(f"a range from {self.lowest} to {self.highest} is none; expected two ends, both finite")
 
     @property
-    def width(self) -> int:
-        """Of the vectors they belong to."""
-        return len(self.lowest)
-
-    @property
-    def steps(self) -> Vectors:
-        """(width,) by how much numbers of neighbouring codes differ."""
-        return (self.highest - self.lowest) / np.float32(_STEPS)
+    def step(self) -> float:
+        """By how much the numbers of neighbouring codes differ."""
+        return (self.highest - self.lowest) / _STEPS
 
 
 def quantize(vectors: Vectors, kind: Quantization, ranges: Ranges | None = None) -> NDArray[Any]:
@@ -63,7 +57,7 @@ def quantize(vectors: Vectors, kind: Quantization, ranges: Ranges | None = None)
         above zero, the first dimension is the highest bit of the first byte; `binary` is `ubinary` less 128 as int8.
 
     Raises:
-        ValueError: the ranges are missing, or of another width.
+        ValueError: the ranges are missing.
     """
     if kind == "float32":
         return vectors
@@ -77,9 +71,7 @@ def quantize(vectors: Vectors, kind: Quantization, ranges: Ranges | None = None)
 def _codes(vectors: Vectors, ranges: Ranges | None) -> NDArray[np.uint8]:
     if ranges is None:
         raise ValueError("int8 and uint8 need the ranges of the checkpoint")
-    if vectors.shape[-1] != ranges.width:
-        raise ValueError(f"the vectors are {vectors.shape[-1]} wide, the ranges are for a width of {ranges.width}")
-    codes = (vectors - ranges.lowest) / ranges.steps
+    codes = (vectors - np.float32(ranges.lowest)) / np.float32(ranges.step)
     return np.clip(np.rint(codes, out=codes), 0, _STEPS, out=codes).astype(np.uint8)
 
 

@@ -1,6 +1,7 @@
 """Quantised vectors by the ranges of the served checkpoint, which are found once and then read from a file."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,39 +10,35 @@ from typing import Any
 import numpy as np
 import structlog
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from models.calibration import calibration_texts, ranges_of, texts_digest
+from models.calibration import bounds_of, calibration_texts, ranges_within, texts_digest
 from models.files import write_durably
 from models.quantize import CALIBRATED, Quantization, Ranges, Vectors, quantize
 from service.engine.space import Space
+from service.errors import EncodeFailed
 from service.model import Encoder, ServedModel
 
-FILE = "calibration.safetensors"
+FILE = "calibration.json"
 AT_ONCE = 32  # texts, so that callers' batches come in between
 NUMBERS_AT_ONCE = 131_072  # quantised in one go, which takes a millisecond; then the event loop has other things to do
 
-OnComputeThread = Callable[[Callable[[], Vectors]], Awaitable[Vectors]]
+Bounds = dict[Space, list[float]]
+"""By space, the bound for each number of dimensions from 1 to all."""
+OnComputeThread = Callable[[Callable[[], Bounds]], Awaitable[Bounds]]
 
 log = structlog.get_logger()
 
 
 class Calibration:
-    """The ranges of each space and width. Used on the event loop; encodes on the compute thread, at the first need.
-
-    What is kept in the data directory are the vectors of the calibration's texts, because each width has ranges of its
-    own. The file is only a memory: one that is missing, damaged or of another checkpoint is made anew.
-    """
+    """The ranges of each space and width. Used on the event loop; encodes on the compute thread, at the first need."""
 
     def __init__(self, model: ServedModel, encoder: Encoder, run: OnComputeThread, data_dir: Path) -> None:
         self._model = model
         self._encoder = encoder
         self._run = run
-        self._path = data_dir / FILE
+        self._memory = Remembered(data_dir, model)
         self._lock = asyncio.Lock()
-        self._vectors: Mapping[Space, Vectors] = {}
-        self._ranges: dict[tuple[Space, int], Ranges] = {}
+        self._bounds: Bounds | None = None
 
     async def quantized(self, vectors: Vectors, kind: Quantization, space: Space) -> NDArray[Any]:
         """(n, dimensions) vectors of unit length, cut or whole, to what `models.quantize.quantize` makes of them."""
@@ -56,56 +53,65 @@ class Calibration:
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
     async def ranges(self, space: Space, dimensions: int) -> Ranges:
-        """Of vectors of this space that are cut to `dimensions`."""
-        if (space, dimensions) not in self._ranges:
+        """Of vectors of this space that are cut to `dimensions`; raises EncodeFailed and Unavailable."""
+        if self._bounds is None:
             async with self._lock:
-                if not self._vectors:
-                    self._vectors = await self._remembered() or await self._found()
-            self._ranges[space, dimensions] = ranges_of(self._vectors[space], dimensions)
-        return self._ranges[space, dimensions]
+                if self._bounds is None:
+                    self._bounds = await asyncio.to_thread(self._memory.read) or await self._found()
+        return ranges_within(self._bounds[space][dimensions - 1])
 
-    async def _remembered(self) -> Mapping[Space, Vectors] | None:
-        return await asyncio.to_thread(_read, self._path, self._of(), self._widths())
-
-    async def _found(self) -> Mapping[Space, Vectors]:
+    async def _found(self) -> Bounds:
         texts = calibration_texts()
         parts = [texts[at : at + AT_ONCE] for at in range(0, len(texts), AT_ONCE)]
-        sentences = np.concatenate([await self._run(partial(self._encode, part)) for part in parts])
-        found: dict[Space, Vectors] = {"sentence": sentences}
+        found = [await self._run(partial(self._bounds_of, part)) for part in parts]
+        bounds: Bounds = {space: np.max([each[space] for each in found], axis=0).tolist() for space in found[0]}
+        if not all(map(_usable, bounds.values())):
+            raise EncodeFailed("The model could not encode the texts of the calibration; ask for float32 or binary.")
+        await asyncio.to_thread(self._memory.write, bounds)
+        log.info("calibrated", texts=len(texts))
+        return bounds
+
+    def _bounds_of(self, texts: Sequence[str]) -> Bounds:
+        """Compute thread."""
+        sentences = self._encoder.encode([text.ids for text in self._model.tokenizer.encode(texts)])
+        found: Bounds = {"sentence": bounds_of(sentences).tolist()}
         if self._model.grounded_dimension is not None:
-            found["grounded"] = await self._run(lambda: self._encoder.ground(sentences))
-        await asyncio.to_thread(_write, self._path, found, self._of())
-        log.info("calibrated", texts=len(texts), file=str(self._path))
+            found["grounded"] = bounds_of(self._encoder.ground(sentences)).tolist()
         return found
 
-    def _encode(self, texts: Sequence[str]) -> Vectors:
-        return self._encoder.encode([text.ids for text in self._model.tokenizer.encode(texts)])
 
-    def _of(self) -> dict[str, str]:
-        return {"fingerprint": self._model.fingerprint, "texts": texts_digest()}
+class Remembered:
+    """The bounds in a file of the data directory. They hold for one checkpoint, on every machine.
 
-    def _widths(self) -> dict[Space, int]:
-        widths: dict[Space, int] = {"sentence": self._model.dimension}
-        if self._model.grounded_dimension is not None:
-            widths["grounded"] = self._model.grounded_dimension
-        return widths
+    The file is only a memory: one that is missing, damaged or of another checkpoint is made anew.
+    """
+
+    def __init__(self, data_dir: Path, model: ServedModel) -> None:
+        self._path = data_dir / FILE
+        self._of = {"fingerprint": model.fingerprint, "texts": texts_digest()}
+        self._widths: dict[Space, int] = {"sentence": model.dimension}
+        if model.grounded_dimension is not None:
+            self._widths["grounded"] = model.grounded_dimension
+
+    def read(self) -> Bounds | None:
+        """What is remembered of just this checkpoint."""
+        try:
+            content = json.loads(self._path.read_bytes())
+            known = content["of"] == self._of
+            bounds: Bounds = {space: [*map(float, content["bounds"][space])] for space in self._widths}
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        fitting = all(len(bounds[space]) == width for space, width in self._widths.items())
+        return bounds if known and fitting and all(map(_usable, bounds.values())) else None
+
+    def write(self, bounds: Mapping[Space, Sequence[float]]) -> None:
+        """Remember them; a disk that takes nothing is told of in the log, because only the next start is slower."""
+        try:
+            write_durably(self._path, json.dumps({"of": self._of, "bounds": bounds}).encode())
+        except OSError as error:
+            log.warning("calibration_not_kept", file=str(self._path), reason=error.strerror)
 
 
-def _read(path: Path, of: Mapping[str, str], widths: Mapping[Space, int]) -> Mapping[Space, Vectors] | None:
-    try:
-        with safe_open(path, framework="np") as file:
-            if file.metadata() != of:
-                return None
-            found: dict[Space, Vectors] = {space: file.get_tensor(space) for space in widths}
-    except (OSError, SafetensorError):
-        return None
-    right = all(found[space].shape[1:] == (width,) for space, width in widths.items())
-    return found if right and all(np.isfinite(vectors).all() for vectors in found.values()) else None
-
-
-def _write(path: Path, vectors: Mapping[Space, Vectors], of: dict[str, str]) -> None:
-    """A disk that takes nothing is told of in the log, because only the next start is slower."""
-    try:
-        write_durably(path, save({space: np.ascontiguousarray(each) for space, each in vectors.items()}, of))
-    except OSError as error:
-        log.warning("calibration_not_kept", file=str(path), reason=error.strerror)
+def _usable(bounds: Sequence[float]) -> bool:
+    """Numbers of unit vectors are not above 1, and rounding up stays there."""
+    return all(0 < bound <= 1 for bound in bounds)
