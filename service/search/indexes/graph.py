@@ -24,6 +24,7 @@ MOST_WIDTH = 8192
 SCAN_AT_MOST = 6_000
 SCAN_SHARE = 0.03  # below this share of the places the graph leads nowhere
 THROUGH_SHARE = 0.3  # below this share it is quicker to step over places that are not allowed
+THROUGH_BREADTH = 0.75  # of the breadth then: it finds as many as the whole breadth does without a filter
 LINK_AT_ONCE = 256  # places a thread takes into the graph before it looks up
 
 PARTS = ("codes", "measures", "vectors", "ground", "first", "levels", "upper")
@@ -74,7 +75,7 @@ class GraphIndex:
             if size <= SCAN_AT_MOST or share < SCAN_SHARE:
                 return self.nearest_exactly(queries, wanted, count=count, allowed=allowed)
             hops = 2 if share < THROUGH_SHARE else 1
-            breadth = breadth if hops == 2 else int(breadth / share)
+            breadth = max(wanted, int(breadth * THROUGH_BREADTH if hops == 2 else breadth / share))
         places = np.empty((len(queries), wanted), np.int64)
         scores = np.empty((len(queries), wanted), np.float32)
         queries = np.ascontiguousarray(queries)

@@ -15,6 +15,8 @@ static inline bool allows(const Ask& ask, int64_t place) {
     return place < ask.count && (!ask.bits || (ask.bits[place >> 3] >> (place & 7) & 1));
 }
 
+constexpr int64_t SEEDS = 256;  // allowed places that a search through a filter starts from, beside the way there
+
 struct Searcher {
     const Codes& codes;
     const Graph& graph;
@@ -94,6 +96,28 @@ struct Searcher {
         }
     }
 
+    // Some allowed places from everywhere to start from: where a filter keeps a far corner, no way may lead there.
+    void sow(const Query& query, const Ask& ask, int64_t linked, Best& best) {
+        const int64_t words = (linked < ask.count ? linked : ask.count) / 64;
+        const int64_t step = words / SEEDS < 1 ? 1 : words / SEEDS;
+        uint32_t seeds[16];
+        int count = 0;
+        for (int64_t word = 0; word < words; word += step) {
+            uint64_t bits;
+            memcpy(&bits, ask.bits + word * 8, 8);
+            if (bits) {
+                const uint32_t place = (uint32_t)(word * 64 + __builtin_ctzll(bits));
+                if (scratch.first_look(place)) codes.prefetch(place), seeds[count++] = place;
+            }
+            if (count < 16 && word + step < words) continue;
+            for (int i = 0; i < count; i++) {
+                const float score = estimate(query, seeds[i]);
+                if (best.takes(score)) best.add(score, seeds[i]);
+            }
+            count = 0;
+        }
+    }
+
     // Places that are not in the graph yet.
     void look_at_rest(const Query& query, const Ask& ask, int64_t linked, Best& best) {
         for (int64_t place = linked; place < ask.count; place++) {
@@ -113,6 +137,7 @@ struct Searcher {
         Best best = scratch.best(1, kept);
         walk(query, ask, linked, ask.hops == 2 && ask.breadth > 16 ? 16 : ask.breadth, best);
         if (ask.hops == 2) {
+            sow(query, ask, linked, best);
             walk_allowed(query, ask, linked, best);
         }
         look_at_rest(query, ask, linked < ask.count ? linked : ask.count, best);
