@@ -29,6 +29,11 @@ async def numbers(array: NDArray[Any]) -> orjson.Fragment:
     return orjson.Fragment(b"[" + b",".join(block[1:-1] for block in blocks) + b"]")
 
 
+async def matrix(array: NDArray[Any], encoding: Encoding) -> orjson.Fragment | list[orjson.Fragment]:
+    """An array (n, width) as JSON: a list of lists of numbers, or a list of strings as `rows` writes them."""
+    return await numbers(array) if encoding == "float" else await rows(array, encoding)
+
+
 async def rows(array: NDArray[Any], encoding: Encoding = "float") -> list[orjson.Fragment]:
     """Each row of an array (n, width) as JSON of its own: a list of numbers, or base64 of its little-endian bytes."""
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))

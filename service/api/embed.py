@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from fastapi import APIRouter, Response
 
-from service.api.answers import json_response, numbers
+from service.api.answers import json_response, matrix, numbers
 from service.api.body import JsonRoute
 from service.api.context import Current, Running, embed, require_at_most
 from service.api.dialects.described import errors_of_embedding
-from service.api.output import CONTENT, Wanted, matrix_response, require_json
+from service.api.output import FORMS, Wanted, matrix_response, require_json
 from service.api.prompts import prompt_named
 from service.api.schemas.base import ErrorAnswer
 from service.api.schemas.embed import EmbedDetails, EmbedRequest, SimilarityParameters, SimilarityRequest
@@ -22,12 +22,22 @@ _NONE = SimilarityParameters()
 router = APIRouter(route_class=JsonRoute, tags=["embed"], responses=errors_of_embedding(ErrorAnswer))
 
 
-@router.post("/embed", response_model=list[list[float]] | EmbedDetails, responses={200: {"content": dict(CONTENT)}})
+@router.post(
+    "/embed",
+    response_model=list[list[float]] | list[str] | EmbedDetails,
+    responses=dict(FORMS),
+)
 async def embed_texts(body: EmbedRequest, services: Running, record: Current, output: Wanted) -> Response:
-    """Vectors of one text or of several; always a matrix, one row per text."""
+    """Vectors of one text or of several; always a matrix, one row per text.
+
+    It leaves as JSON, or in the form that `Accept` names: bytes whose shape and type are in `x-shape` and `x-dtype`, a
+    file of NumPy, or a stream of Arrow. Codes of `quantization` are the same whatever they are embedded together with.
+    """
     require_at_most(len(body.inputs), services.settings.max_items, "inputs")
     if body.details:
         require_json(output, "`details`")
+    if body.encoding_format == "base64":
+        require_json(output, "`encoding_format` base64")
     embedded = await embed(
         services,
         record,
@@ -38,14 +48,15 @@ async def embed_texts(body: EmbedRequest, services: Running, record: Current, ou
         prompt=prompt_named(services.model, body.prompt_name),
     )
     vectors = shape_vectors(embedded.vectors, dimensions=body.dimensions, normalize=body.normalize)
+    codes = await services.calibration.quantized(vectors, body.quantization, body.space)
     if not body.details:
-        return await matrix_response(vectors, output)
+        return await matrix_response(codes, output, body.encoding_format)
     return json_response(
         {
             "model": services.model.name,
             "space": body.space,
             "dimensions": vectors.shape[1],
-            "embeddings": await numbers(vectors),
+            "embeddings": await matrix(codes, body.encoding_format),
             **_lengths(embedded),
         }
     )

@@ -23,7 +23,8 @@ from fastapi import Depends, Request, Response
 from numpy.typing import NDArray
 from starlette.types import Scope
 
-from service.api.answers import json_response, numbers
+from service.api.answers import Encoding, json_response, matrix
+from service.api.schemas.base import ErrorAnswer
 from service.errors import NotAcceptable
 
 Output = Literal[
@@ -38,9 +39,12 @@ OUTPUTS: tuple[Output, ...] = get_args(Output)
 _JSON_AT_ONCE = frozenset({b"*/*", b"application/json"})  # what nearly everybody sends
 _MOST_RANGES = 32  # of a header that may be very long
 
-# For the description of a route's answer, beside JSON.
-CONTENT: Mapping[str, Any] = {
-    output: {"schema": {"type": "string", "format": "binary"}} for output in OUTPUTS if output != JSON
+# For the description of a route: the forms of its answer beside JSON, and the refusal of all others.
+FORMS: Mapping[int | str, dict[str, Any]] = {
+    200: {
+        "content": {output: {"schema": {"type": "string", "format": "binary"}} for output in OUTPUTS if output != JSON}
+    },
+    406: {"model": ErrorAnswer, "description": "No form of the answer is one that is accepted"},
 }
 
 
@@ -86,11 +90,11 @@ def require_json(output: Output, what: str) -> None:
         raise NotAcceptable(f"{what} is answered in JSON only; leave it out, or accept application/json.")
 
 
-async def matrix_response(array: NDArray[Any], output: Output) -> Response:
-    """(n, width) float32, int8 or uint8 numbers in the form that is wanted."""
+async def matrix_response(array: NDArray[Any], output: Output, encoding: Encoding = "float") -> Response:
+    """(n, width) float32, int8 or uint8 numbers in the form that is wanted; `encoding` is that of JSON."""
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     if output == JSON:
-        return json_response(await numbers(array))
+        return json_response(await matrix(array, encoding))
     if output == ARROW and "pyarrow" not in sys.modules:
         await to_thread(import_module, "pyarrow")  # takes a good part of a second
     rows, width = array.shape

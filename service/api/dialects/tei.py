@@ -15,7 +15,7 @@ from service.api.body import JsonRoute
 from service.api.context import Current, Running, require_at_most, token_states
 from service.api.dialects.described import any_error, errors_of_embedding
 from service.api.embed import embed_texts, similarity
-from service.api.output import CONTENT, Wanted, require_json
+from service.api.output import FORMS, Wanted, require_json
 from service.api.prompts import prompt_named
 from service.api.schemas.base import ErrorAnswer
 from service.api.schemas.embed import EmbedRequest, SentencePair, SimilarityParameters, SimilarityRequest
@@ -37,9 +37,7 @@ router = APIRouter(route_class=JsonRoute, tags=["Text Embeddings Inference"], re
 _ERRORS = errors_of_embedding(ErrorAnswer)
 
 
-@router.post(
-    "/", response_model=list[list[float]] | list[float], responses={**_ERRORS, 200: {"content": dict(CONTENT)}}
-)
+@router.post("/", response_model=list[list[float]] | list[float], responses={**_ERRORS, **FORMS})
 async def by_shape(body: RootRequest, services: Running, record: Current, output: Wanted) -> Response:
     """What `/embed` answers, or for a source sentence and others what `/similarity` does: both are posted here."""
     if isinstance(body.inputs, Sentences):

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from models.config import Direction
+from models.quantize import CALIBRATED, Quantization
+from service.api.answers import Encoding
 from service.api.schemas.base import Body, Texts, TextsOrIds, example, rule
 from service.engine.space import Space
 
@@ -36,7 +38,19 @@ class EmbedRequest(Body):
     prompt_name: PromptName = None
     dimensions: int | None = Field(None, description="Keep the first so many numbers, then normalise.")
     space: Space = Field("sentence", description="`grounded` is the space shared with images.")
+    quantization: Quantization = Field(
+        "float32", description="Codes of a vector's numbers; int8 and uint8 in ranges that belong to the checkpoint."
+    )
+    encoding_format: Encoding = Field(
+        "float", description="In JSON, each vector as a list of numbers, or as base64 of its little-endian bytes."
+    )
     details: bool = Field(False, description="Answer with an object instead of the bare matrix.")
+
+    @model_validator(mode="after")
+    def _calibrated_are_unit(self) -> Self:
+        if self.quantization in CALIBRATED and not self.normalize:
+            raise rule("needs `normalize` for int8 and uint8, whose ranges are those of vectors of unit length")
+        return self
 
 
 class EmbedDetails(BaseModel):
@@ -45,7 +59,7 @@ class EmbedDetails(BaseModel):
     model: str
     space: Space
     dimensions: int
-    embeddings: list[list[float]]
+    embeddings: list[list[float]] | list[str]
     tokens: list[int]
     dropped: list[int]
     truncated: list[bool]

@@ -87,6 +87,18 @@ def test_they_answer_as_fastapi_would(client: httpx.Client, by_fastapi: httpx.Cl
         assert one == two, body
 
 
+@pytest.mark.parametrize("accept", ["application/octet-stream", "application/x-npy;q=0.5", "text/html", "*/*;q=0"])
+def test_they_answer_in_the_form_that_fastapi_would(
+    client: httpx.Client, by_fastapi: httpx.Client, accept: str
+) -> None:
+    for path in ("/embed", "/similarity", "/v1/embeddings"):
+        for body in BODIES:
+            direct, other = (each.post(path, json=body, headers={"accept": accept}) for each in (client, by_fastapi))
+            assert direct.status_code == other.status_code, (path, body)
+            for name in ("content-type", "x-shape", "x-dtype"):
+                assert direct.headers.get(name) == other.headers.get(name)
+
+
 NAMED: list[tuple[str, Any]] = [
     ("points", {"points": [{"id": 1, "text": "a dog"}, {"id": 2, "text": "a cat"}]}),
     ("points", {"points": []}),

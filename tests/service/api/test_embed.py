@@ -1,3 +1,4 @@
+import base64
 import dataclasses
 import time
 from collections.abc import Callable
@@ -262,3 +263,71 @@ def test_similarity_counts_both_sides(start: Start) -> None:
 )
 def test_similarity_of_half_a_question_is_refused(client: httpx.Client, body: Any, status: int) -> None:
     refused(client, "/similarity", body, status)
+
+
+def test_codes_are_the_same_whatever_they_are_embedded_with(client: httpx.Client) -> None:
+    texts = ["a dog", "snow", "b c d e"]
+    for kind in ("int8", "uint8", "binary", "ubinary"):
+        together = post(client, "/embed", {"inputs": texts, "quantization": kind})
+        assert together == [post(client, "/embed", {"inputs": text, "quantization": kind})[0] for text in texts]
+        assert np.shape(together) == (3, 16 if kind.endswith("int8") else 2)
+        assert all(isinstance(code, int) for row in together for code in row)
+
+
+@pytest.mark.parametrize("space", ["sentence", "grounded"])
+def test_codes_tell_the_vectors_of_their_space(client: httpx.Client, space: str) -> None:
+    body = {"inputs": ["a dog", "snow"], "space": space, "dimensions": 6}
+    vectors = np.array(post(client, "/embed", body))
+    codes = np.array(post(client, "/embed", {**body, "quantization": "int8"}))
+    bits = np.array(post(client, "/embed", {**body, "quantization": "ubinary"}), np.uint8)
+    bound = np.abs(vectors).max() / np.abs(codes + 0.5).max() * 127.5
+    assert 0.5 < bound < 1.1
+    np.testing.assert_allclose((codes + 0.5) / 127.5 * bound, vectors, atol=0.02)
+    np.testing.assert_array_equal(np.unpackbits(bits, axis=1)[:, :6], vectors > 0)
+
+
+def test_codes_of_eight_bits_need_unit_vectors(client: httpx.Client) -> None:
+    raw = {"inputs": "a", "normalize": False}
+    assert "`normalize`" in refused(client, "/embed", {**raw, "quantization": "int8"}, 422)
+    unit = post(client, "/embed", {"inputs": "a", "quantization": "binary"})
+    assert post(client, "/embed", {**raw, "quantization": "binary"}) == unit
+
+
+def test_base64_holds_the_bytes_of_each_vector(client: httpx.Client) -> None:
+    body = {"inputs": ["a dog", "snow"]}
+    for kind, dtype in (("float32", "<f4"), ("int8", "i1"), ("ubinary", "u1")):
+        numbers = post(client, "/embed", {**body, "quantization": kind})
+        for details in (False, True):
+            answer = post(
+                client, "/embed", {**body, "quantization": kind, "encoding_format": "base64", "details": details}
+            )
+            strings = answer["embeddings"] if details else answer
+            read = [np.frombuffer(base64.b64decode(string), dtype).tolist() for string in strings]
+            np.testing.assert_array_equal(np.array(read, np.float32), np.array(numbers, np.float32))
+
+
+@pytest.mark.parametrize("more", [{"details": True}, {"encoding_format": "base64"}])
+def test_what_only_json_can_hold_is_not_left_out_silently(client: httpx.Client, more: dict[str, Any]) -> None:
+    answer = client.post("/embed", json={"inputs": "a", **more}, headers={"accept": "application/x-npy"})
+    assert answer.status_code == 406
+    assert answer.json()["error_type"] == "NotAcceptable"
+    assert f"`{next(iter(more))}`" in answer.json()["error"]
+
+
+def test_an_answer_of_bytes_says_how_to_read_it(client: httpx.Client) -> None:
+    body = {"inputs": ["a dog", "snow"]}
+    expected = np.array(post(client, "/embed", body), np.float32)
+    answer = client.post("/embed", json=body, headers={"accept": "application/octet-stream"})
+    assert (answer.headers["x-shape"], answer.headers["x-dtype"]) == ("2,16", "float32")
+    assert answer.content == expected.tobytes()
+    packed = client.post(
+        "/embed", json={**body, "quantization": "binary"}, headers={"accept": "application/octet-stream"}
+    )
+    assert (packed.headers["x-shape"], packed.headers["x-dtype"]) == ("2,2", "int8")
+
+
+def test_errors_are_json_whatever_is_accepted(client: httpx.Client) -> None:
+    answer = client.post("/embed", json={"inputs": 5}, headers={"accept": "application/octet-stream"})
+    assert answer.status_code == 422
+    assert answer.json()["error_type"] == "Validation"
+    assert client.post("/embed", json={"inputs": "a"}, headers={"accept": "text/html"}).status_code == 406
