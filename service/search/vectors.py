@@ -52,7 +52,8 @@ def unit(vectors: NDArray[np.float32], width: int, what: str) -> NDArray[np.floa
     Raises InvalidInput for a vector of zeros, too, which has no direction.
     """
     length = _measured(vectors, width, what)
-    _refuse(length == 0, what, "is all zeros, which has no cosine; expected at least one number that is not 0")
+    if not length.all():
+        _refuse(length == 0, what, "is all zeros, which has no cosine; expected at least one number that is not 0")
     # A vector that has this length already comes out as it went in, however often it is written.
     factor = np.where(np.abs(length - 1) < UNIT_TO, 1.0, length)
     return (vectors / factor[:, None]).astype(np.float32)
@@ -64,14 +65,16 @@ def _measured(vectors: NDArray[np.float32], width: int, what: str) -> NDArray[np
         found = f"{vectors.dtype} of shape {vectors.shape}"
         raise InvalidInput(f"{what}: the vectors are {found}; expected float32 of shape (n, {width}).")
     length = lengths(vectors)  # NaN or infinite where a number is
-    _refuse(~np.isfinite(length), what, "has NaN or infinite numbers; expected finite ones")
-    _refuse(length > MAX_LENGTH, what, f"is longer than {MAX_LENGTH:g}, so scores could overflow; scale it")
+    if not (length <= MAX_LENGTH).all():
+        _refuse(~np.isfinite(length), what, "has NaN or infinite numbers; expected finite ones")
+        _refuse(length > MAX_LENGTH, what, f"is longer than {MAX_LENGTH:g}, so scores could overflow; scale it")
     return length
 
 
 def lengths(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     """(n, width) -> (n,) Euclidean lengths; in float64, where the square of a float32 cannot overflow."""
-    squares: NDArray[np.float64] = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+    wide = vectors.astype(np.float64)
+    squares: NDArray[np.float64] = np.einsum("ij,ij->i", wide, wide)
     return np.sqrt(squares)
 
 

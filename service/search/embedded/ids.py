@@ -18,7 +18,7 @@ class IdColumn:
 
     def __init__(self) -> None:
         self._bytes = bytearray()
-        self._ends: NDArray[np.int64] = np.zeros(1024, np.int64)  # of the id at each place
+        self._ends: NDArray[np.int64] = np.zeros(1024, np.int64)  # behind a 0, of the id at each place
         self._count = 0
 
     def __len__(self) -> int:
@@ -29,20 +29,18 @@ class IdColumn:
         """Give the next places to `ids`."""
         for point_id in ids:
             self._bytes += _TEXT + point_id.encode() if isinstance(point_id, str) else _NUMBER + _INTEGER.pack(point_id)
+            self._count += 1
             if self._count == len(self._ends):
                 self._ends = np.concatenate([self._ends, np.zeros_like(self._ends)])
             self._ends[self._count] = len(self._bytes)
-            self._count += 1
 
     def at(self, place: int) -> PointId:
         """The id of a place."""
-        start = int(self._ends[place - 1]) if place else 0
-        return _unpacked(self._bytes[start : int(self._ends[place])])
+        return _unpacked(self._bytes[int(self._ends[place]) : int(self._ends[place + 1])])
 
     def many(self, places: NDArray[np.int64]) -> list[PointId]:
         """The ids of some places, in their order."""
-        ends = self._ends[places].tolist()
-        starts = np.where(places > 0, self._ends[places - 1], 0).tolist()
+        starts, ends = self._ends[places].tolist(), self._ends[places + 1].tolist()
         whole = self._bytes
         return [_unpacked(whole[start:end]) for start, end in zip(starts, ends, strict=True)]
 
@@ -52,7 +50,7 @@ class IdColumn:
 
     def save(self, file: BinaryIO, count: int) -> None:
         """Write the first `count` ids."""
-        ends = self._ends[:count]
+        ends = self._ends[1 : count + 1]
         file.write(ends.astype("<i8").tobytes())
         file.write(self._bytes[: int(ends[-1]) if count else 0])  # a copy: a view would forbid `extend` meanwhile
 
@@ -61,7 +59,7 @@ class IdColumn:
         """What `save` wrote, whose digest the caller has checked."""
         column = cls()
         ends = np.frombuffer(file.read(8 * count), "<i8")
-        column._ends = np.concatenate([ends, np.zeros(1024, np.int64)])
+        column._ends = np.concatenate([[0], ends, np.zeros(1024, np.int64)])
         column._bytes = bytearray(file.read(int(ends[-1]) if count else 0))
         column._count = count
         return column

@@ -144,12 +144,13 @@ def _asks_store(search: Search) -> bool:
 
 def _at_places(found: Found, search: Search, lowest: float, contents: Contents) -> list[list[Hit]]:
     """Hits by places, without a way over their rows: it is a fifth of the time of a search by one vector."""
-    good = (found.places >= 0) & (found.scores >= np.float64(lowest))
-    ids = contents.ids.many(found.places[good])
-    hits = [Hit(*pair) for pair in zip(ids, found.scores[good].tolist(), strict=True)]
-    ends = np.cumsum(good.sum(axis=1)).tolist()
     wanted = search.offset + search.limit
-    return [hits[start:end][search.offset : wanted] for start, end in zip([0, *ends], ends, strict=False)]
+    answers = []
+    for places, scores in zip(found.places, found.scores, strict=True):
+        good = (places >= 0) & (scores >= np.float64(lowest))
+        hits = map(Hit, contents.ids.many(places[good]), scores[good].tolist())
+        answers.append([*hits][search.offset : wanted])
+    return answers
 
 
 def _with_ids(found: Sequence[Fused], contents: Contents) -> list[Hit]:
