@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from service.api.answers import json_response
 from service.api.body import JsonRoute
-from service.api.context import Current, Name, Running
+from service.api.context import Alias, Current, Name, Running
 from service.api.dialects.described import errors
 from service.api.schemas.base import ErrorAnswer
 from service.api.schemas.collections import (
@@ -84,14 +84,14 @@ async def list_aliases(services: Running) -> Response:
 
 
 @router.put("/aliases/{name}", response_model=SwitchedAliasAnswer)
-async def set_alias(name: Name, body: SetAliasRequest, services: Running) -> Response:
+async def set_alias(name: Alias, body: SetAliasRequest, services: Running) -> Response:
     """Let an alias stand for a collection from now on, in one step; a request that runs ends where it began."""
     before = await services.writer.call(services.collections.set_alias, name, body.collection)
     return json_response({"alias": name, "collection": body.collection, "before": before})
 
 
 @router.delete("/aliases/{name}", response_model=DeletedAnswer)
-async def delete_alias(name: Name, services: Running) -> Response:
+async def delete_alias(name: Alias, services: Running) -> Response:
     """Delete an alias; the collection stays."""
     await services.writer.call(services.collections.delete_alias, name)
     return json_response({"deleted": 1})

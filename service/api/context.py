@@ -41,6 +41,7 @@ async def refuse_foreign_pages(request: Request) -> None:
 Running = Annotated[Services, Depends(_services)]
 Current = Annotated[Record, Depends(_record)]
 Name = Annotated[str, Path(pattern=f"^{NAME.pattern}$", examples=["pets"])]
+Alias = Annotated[str, Path(pattern=f"^{NAME.pattern}$", examples=["animals"])]
 Id = Annotated[str, Path(min_length=1, max_length=MOST_ID_CHARS, examples=["b"])]
 
 

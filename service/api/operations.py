@@ -3,7 +3,6 @@
 from typing import Any
 
 from fastapi import APIRouter, Response
-from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service import __version__
@@ -14,6 +13,8 @@ from service.api.schemas.base import ErrorAnswer
 from service.api.searching import MOST_OFFSET, most_queries
 from service.errors import Unavailable
 from service.services import Services
+
+_TEXT = {"schema": {"type": "string"}}
 
 router = APIRouter(tags=["operations"], responses=errors(ErrorAnswer, 503))
 
@@ -86,7 +87,7 @@ async def info(services: Running) -> Response:
     )
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": _TEXT}}})
 async def metrics(services: Running) -> Response:
     """Prometheus text."""
     failing = await services.health.ready()

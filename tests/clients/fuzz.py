@@ -4,6 +4,7 @@
 answered with a 500, with what its description does not say, or not at all.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,9 @@ from pathlib import Path
 
 from tests.clients.servers import SERVICE, started
 
-OPTIONS = ("--max-examples", "50", "--request-timeout", "30", "--generation-database", "none", "--continue-on-failure")
+HERE = Path(__file__).parent
+CONFIG, HOOKS = HERE / "schemathesis.toml", HERE / "schemathesis_hooks.py"
+OPTIONS = ("--max-examples=50", "--request-timeout=30", "--continue-on-failure")
 
 
 def main(arguments: list[str]) -> int:
@@ -19,8 +22,10 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with started(folder, *SERVICE, "--data-dir", str(folder / "data")) as url:
-            command = [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json", *OPTIONS, *arguments]
-            return subprocess.run(command, check=False).returncode
+            schemathesis = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)]
+            command = [*schemathesis, "run", f"{url}/openapi.json", *OPTIONS, *arguments]
+            environment = {**os.environ, "SCHEMATHESIS_HOOKS": str(HOOKS)}
+            return subprocess.run(command, check=False, cwd=folder, env=environment).returncode
 
 
 if __name__ == "__main__":
