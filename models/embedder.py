@@ -157,6 +157,14 @@ class Embedder(Vectorizer):
         found = found[..., 0] if _is_one(b) else found
         return float(found) if found.ndim == 0 else found
 
+    def token_states(self, texts: Sequence[str], *, prompt_name: str | None = None) -> list[Vectors]:
+        """(tokens, dimension) of each text: the state of every token that is read, special ones included. Not pooled.
+
+        Raises what `encode` does.
+        """
+        prompt = self.prompt_text(prompt_name)
+        return self.states_of(self._tokenized([prompt + text for text in _listed(texts)], 0, truncate=True))
+
     # --- search ---
 
     def build_index(self, sentences: Sequence[str] | str | Path, *, space: Space = "sentence") -> None:

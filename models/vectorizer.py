@@ -14,7 +14,7 @@ from models.cores import usable_cores
 from models.errors import OptionError
 from models.prompts import Prompts, Role
 from models.quantize import CALIBRATED, Ranges, Vectors, quantize
-from models.runtime.base import Device, PrecisionSetting
+from models.runtime.base import Device, Precision, PrecisionSetting
 from models.serving import open_to_serve
 from models.shipped import SHIPPED
 from models.text import Tokenized
@@ -57,6 +57,7 @@ class Vectorizer:
         self._prompts = Prompts(self._checkpoint.prompts, self._checkpoint.default_prompt_name)
         self._lock = threading.Lock()
         self._calibrated: dict[Space, Vectors] = {}
+        self._ranges: dict[tuple[Space, int], Ranges] = {}
 
     @property
     def name(self) -> str:
@@ -87,6 +88,11 @@ class Vectorizer:
     def prompts(self) -> Mapping[str, str]:
         """What may stand before a text, by name."""
         return self._prompts.named
+
+    @property
+    def precision(self) -> Precision:
+        """In what numbers the matrix products are computed."""
+        return self._runtime.precision
 
     @property
     def runtime(self) -> str:
@@ -143,14 +149,25 @@ class Vectorizer:
         if not np.isfinite(vectors).all():
             raise ArithmeticError("the model answered with numbers that are not finite")
         vectors = shaped(vectors, form)
-        ranges = self._ranges(form.space, vectors.shape[1]) if form.quantization in CALIBRATED else None
+        ranges = self._ranges_of(form.space, vectors.shape[1]) if form.quantization in CALIBRATED else None
         return quantize(vectors, form.quantization, ranges)
 
-    def _ranges(self, space: Space, dimensions: int) -> Ranges:
-        """Found with the first code of the space that is asked for; two threads at once find the same."""
+    def states_of(self, batch: Sequence[Tokenized]) -> list[Vectors]:
+        """(tokens, dimension) float32 of each text: the last layer's state of every token, before any pooling."""
+        with self._lock:
+            return self._runtime.states([each.ids for each in batch]) if batch else []
+
+    def _ranges_of(self, space: Space, dimensions: int) -> Ranges:
+        """Found at the first need; two threads at once find the same."""
+        if (space, dimensions) not in self._ranges:
+            self._ranges[space, dimensions] = ranges_of(self._calibration(space), dimensions)
+        return self._ranges[space, dimensions]
+
+    def _calibration(self, space: Space) -> Vectors:
+        """(texts, width) of the calibration's texts, not normalised."""
         if space not in self._calibrated:
             texts = calibration_texts()
             parts = [texts[at : at + _CALIBRATED_AT_ONCE] for at in range(0, len(texts), _CALIBRATED_AT_ONCE)]
             form = VectorForm(space, normalize=False)
             self._calibrated[space] = np.concatenate([self.encode_tokens(self.tokenize(part), form) for part in parts])
-        return ranges_of(self._calibrated[space], dimensions)
+        return self._calibrated[space]

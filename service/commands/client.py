@@ -1,6 +1,7 @@
 """A client of a running service: one connection that is kept, and patience with a service that is busy."""
 
 import http.client
+import os
 import random
 import threading
 import time
@@ -10,6 +11,7 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from service import __version__
+from service.access.keys import SENT_KEY, is_sendable
 from service.commands.errors import CommandError, Refused, Unreachable
 
 PATIENCE_S = 120.0  # without any answer that is one; a restart of a service with many points takes some time
@@ -29,9 +31,12 @@ class Client:
 
     A request that meets a busy service or a broken connection is sent again, for `patience` seconds at most; so it
     must do the same when it is carried out twice.
+
+    It sends the API key of the environment variable `key_in`, or else of MCSE_API_KEY. There is no flag for a key,
+    because everybody on a machine can see the flags of a process.
     """
 
-    def __init__(self, url: str, *, patience: float = PATIENCE_S) -> None:
+    def __init__(self, url: str, *, patience: float = PATIENCE_S, key_in: str = SENT_KEY) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise CommandError(f"{url!r} is no address of a service; expected such as http://127.0.0.1:8080.")
@@ -40,6 +45,7 @@ class Client:
             self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_S)
         except ValueError as error:
             raise CommandError(f"{url!r} is no address of a service ({error}).") from None
+        self._headers = {"accept": "application/json", "user-agent": f"mcse/{__version__}", **_authorization(key_in)}
         self.url = url.rstrip("/")
         self._base = parts.path.rstrip("/")
         self._patience = patience
@@ -73,9 +79,7 @@ class Client:
         self._connection.close()
 
     def _ask(self, method: str, path: str, content: bytes | None) -> _Reply:
-        headers = {"accept": "application/json", "user-agent": f"mcse/{__version__}"}
-        if content is not None:
-            headers["content-type"] = "application/json"
+        headers = self._headers if content is None else {**self._headers, "content-type": "application/json"}
         try:
             self._connection.request(method, self._base + path, content, headers)
             response = self._connection.getresponse()
@@ -89,13 +93,25 @@ class Client:
         if answer is None:
             raise CommandError(f"{self.url} answers {reply.status} without JSON: it is no service of this kind.")
         if reply.status >= http.HTTPStatus.BAD_REQUEST:
-            raise Refused(reply.status, str(answer.get("error", "it gives no reason")))
+            cure = f" Set it in {SENT_KEY}." if reply.status == http.HTTPStatus.UNAUTHORIZED else ""
+            raise Refused(reply.status, str(answer.get("error", "it gives no reason")) + cure)
         return answer
 
 
 def collection_path(name: str, rest: str = "") -> str:
     """The path of a collection's route."""
     return f"/collections/{quote(name, safe='')}{rest}"
+
+
+def _authorization(variable: str) -> dict[str, str]:
+    """Raises CommandError for what no key can be; a header would be refused with the key in the message."""
+    for name in (variable, SENT_KEY):
+        key = os.environ.get(name, "").strip()
+        if key and not is_sendable(key):
+            raise CommandError(f"{name} is no API key: it holds spaces, commas or characters beyond ASCII.")
+        if key:
+            return {"authorization": f"Bearer {key}"}
+    return {}
 
 
 def _json(reply: _Reply) -> dict[str, Any] | None:

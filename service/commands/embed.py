@@ -29,6 +29,7 @@ from service.commands.reading import (
 if TYPE_CHECKING:
     from service.commands.embedding.job import Done
 
+STDIN = "-"
 _CORES_PER_TOKENIZER = 16  # so many encode what one tokenizes
 
 
@@ -75,6 +76,14 @@ def embed(
         typer.Option(envvar="MCSE_PRECISION", help="Numbers to compute in; auto is what the hardware multiplies fast."),
     ] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="Threads of the encoder; 0 is one per usable core.")] = 0,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Run on a Ray cluster: its address, auto, or local to start one. Writes a directory of Parquet files.",
+            show_default="on this machine",
+        ),
+    ] = None,
     resume: ResumeOption = False,
     rejected: Annotated[
         Path | None,
@@ -89,10 +98,13 @@ def embed(
 
     Example: mcse embed captions.jsonl --output captions.parquet --with-text
     """
-    with told_in_one_sentence(CheckpointError, PrecisionError, OptionError, *NAMED), _goes_on():
+    with (
+        told_in_one_sentence(CheckpointError, PrecisionError, OptionError, *NAMED),
+        _stopped(can_go_on=ray is None and STDIN not in files),
+    ):
         from models.vectorizer import Vectorizer
         from models.vectors import VectorForm
-        from service.commands.embedding.job import Job, require_output
+        from service.commands.embedding.job import Job, Opening, require_output, require_ray
         from service.commands.embedding.run import embed_files
         from service.importing.options import ReadOptions
 
@@ -106,11 +118,13 @@ def embed(
             delimiter=delimiter_of(delimiter),
         )
         form = VectorForm(space, normalize, dimensions, quantization)
-        vectorizer = Vectorizer(model, precision=precision, threads=threads or None, pooling=pooling)
-        _limit_tokenizer(vectorizer.runtime, threads or usable_cores())
+        opening = Opening(
+            model=model, precision=precision, threads=threads or (usable_cores() if ray is None else 1), pooling=pooling
+        )
+        vectorizer = Vectorizer(**opening)
         job = Job(
             files=tuple(files),
-            format=format or ("text" if files == ["-"] else None),
+            format=format or ("text" if files == [STDIN] else None),
             options=options,
             id_prefix=id_prefix,
             form=form,
@@ -119,7 +133,16 @@ def embed(
             with_text=with_text,
             rows=batch_size,
         )
-        _tell(embed_files(job, output, vectorizer, resume=resume, rejected=rejected), output, rejected)
+        if ray is None:
+            _limit_tokenizer(vectorizer.runtime, opening["threads"])
+            done = embed_files(job, output, vectorizer, resume=resume, rejected=rejected)
+        else:
+            require_ray(job, output, resume=resume)
+            from service.commands.embedding.on_ray import embed_on_ray
+
+            opening["precision"] = vectorizer.precision  # the same numbers on every machine
+            done = embed_on_ray(job, output, vectorizer, opening, address=ray, rejected=rejected)
+        _tell(done, output, rejected)
 
 
 def _limit_tokenizer(runtime: str, threads: int) -> None:
@@ -130,12 +153,12 @@ def _limit_tokenizer(runtime: str, threads: int) -> None:
 
 
 @contextmanager
-def _goes_on() -> Iterator[None]:
+def _stopped(*, can_go_on: bool) -> Iterator[None]:
     """Ctrl-C ends a run with a sentence."""
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("Stopped; the same call with --resume goes on.", err=True)
+        typer.echo("Stopped; the same call with --resume goes on." if can_go_on else "Stopped.", err=True)
         raise typer.Exit(130) from None
 
 

@@ -22,7 +22,8 @@ def migrate(
 ) -> None:
     """Copy a collection from one running service to another: between two machines, or to a Qdrant cluster and back.
 
-    Both must run the same model. Vectors are copied as they are; then every point is compared.
+    Both must run the same model. Vectors are copied as they are; then every point is compared. The API key is that of
+    MCSE_API_KEY; for the source, that of MCSE_SOURCE_API_KEY where it is set.
 
     Example: mcse migrate --from http://old:8080 --to http://new:8080 --collection captions
     """

@@ -4,6 +4,7 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from service.access.keys import SENT_KEY_OF_SOURCE
 from service.commands.client import Client
 from service.commands.comparing import Comparison, compare
 from service.commands.copy_target import begin, refuse_rejected, require_source
@@ -30,7 +31,8 @@ class Migration:
 def migrate_collection(asked: Migration, *, resume: bool, state_path: Path | None) -> Comparison:
     """Copy, then compare; raises CommandError where the two are not the same."""
     with ExitStack() as opened:
-        source, target = (opened.enter_context(closing(Client(url))) for url in (asked.source, asked.target))
+        source = opened.enter_context(closing(Client(asked.source, key_in=SENT_KEY_OF_SOURCE)))
+        target = opened.enter_context(closing(Client(asked.target)))
         ours, service = require_source(source, asked.collection), Service.of(target)
         if ours["model_fingerprint"] != service.fingerprint:
             raise CommandError(

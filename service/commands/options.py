@@ -15,7 +15,7 @@ from service.importing.errors import SourceError
 DEFAULT_URL = "http://127.0.0.1:8080"
 NAMED = (CommandError, InvalidInput, SourceError)
 
-UrlOption = Annotated[str, typer.Option("--url", help="Address of the running service.")]
+UrlOption = Annotated[str, typer.Option("--url", help="Address of the running service; MCSE_API_KEY is its key.")]
 CollectionOption = Annotated[str, typer.Option("--collection", "-c", help="Name or alias of the collection.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 FilterOption = Annotated[

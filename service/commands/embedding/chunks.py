@@ -26,10 +26,13 @@ class Chunk:
     rejections: list[Rejection] = field(default_factory=list)
 
 
-def chunks_of(job: Job, done: Done) -> Iterator[Chunk]:
-    """What is not done. Raises SourceError, and InvalidInput for the header of a CSV."""
+def chunks_of(job: Job, done: Done, *, last: int | None = None) -> Iterator[Chunk]:
+    """What is not done, up to the file of the number `last`.
+
+    Raises SourceError, and InvalidInput for the header of a CSV.
+    """
     before = 0
-    for number, name in enumerate(job.files):
+    for number, name in enumerate(job.files[: None if last is None else last + 1]):
         if number >= done.file:
             going_on = number == done.file
             with opened(name, job.format, job.options, skip=done.items if going_on else 0) as source:

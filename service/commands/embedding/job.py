@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
 
+from models.config import Pooling
+from models.runtime.base import PrecisionSetting
 from models.vectorizer import Vectorizer
 from models.vectors import VectorForm
 from service.commands.embedding.table import require_pyarrow
 from service.commands.errors import CommandError
-from service.importing.files import FileFormat, identity_of
+from service.importing.files import STDIN, FileFormat, identity_of
 from service.importing.options import ReadOptions
 
 OutputFormat: TypeAlias = Literal["npy", "safetensors", "parquet"]
@@ -46,6 +48,15 @@ class Job:
             "with_text": self.with_text,
             "fields": {**options, "metadata_fields": sorted(self.options.metadata_fields or ())},
         }
+
+
+class Opening(TypedDict):
+    """How a model is opened: what `Vectorizer` takes."""
+
+    model: str
+    precision: PrecisionSetting
+    threads: int
+    pooling: Pooling | None
 
 
 @dataclass(slots=True)
@@ -87,6 +98,24 @@ def require_output(output: Path) -> None:
         raise CommandError(f"{output.parent}: there is no such directory to write into.")
     if format_of_output(output) == "parquet":
         require_pyarrow()
+
+
+def require_ray(job: Job, output: Path, *, resume: bool) -> None:
+    """Raises CommandError where the job is none for Ray, or Ray is not installed."""
+    try:
+        import ray.data  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise CommandError(
+            f"--ray needs {error.name}, which is not installed. Install it: pip install '.[ray]'"
+        ) from error
+    if format_of_output(output) != "parquet":
+        raise CommandError(
+            f"{output}: on Ray the output is a directory of Parquet files. Give a name that ends in .parquet."
+        )
+    if STDIN in job.files:
+        raise CommandError("Standard input is on this machine alone; with --ray give files that all machines see.")
+    if resume:
+        raise CommandError("A job on Ray starts anew: leave out --resume.")
 
 
 def task_of(job: Job, output: Path, vectorizer: Vectorizer) -> dict[str, Any]:

@@ -16,7 +16,7 @@ COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[
 
 
 def test_these_are_the_commands() -> None:
-    assert list(COMMANDS) == ["index", "search", "collections", "export", "reindex", "migrate"]
+    assert list(COMMANDS) == ["index", "search", "collections", "export", "reindex", "migrate", "embed"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -158,5 +158,14 @@ def test_columns_of_no_use_are_told(path: Path) -> None:
         read(path)
 
 
+def test_where_a_vector_is_of_no_use_its_column_is_not_read(path: Path) -> None:
+    options = ReadOptions(vector_field=None, metadata_fields=frozenset())
+    write(path, {"text": ["a dog"], "vector": ["none"]})
+    assert read(path, options) == [Record(1, None, "a dog", None, None)]
+    write(path, {"vector": [[1.0, 2.0]]})
+    with pytest.raises(SourceError, match=r"none of its 1 columns is named text\. "):
+        read(path, options)
+
+
 def test_no_rows(path: Path) -> None:
     assert read(write(path, {"text": pa.array([], pa.string())})) == []

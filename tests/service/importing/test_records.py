@@ -52,6 +52,18 @@ def test_fields_are_named_by_the_options() -> None:
     assert read(line, options=options) == [Record(1, "k", "b", [1], {"kept": 1})]
 
 
+def test_where_a_vector_is_of_no_use_a_record_needs_a_text() -> None:
+    options = ReadOptions(vector_field=None, metadata_fields=frozenset())
+    content = b'{"text": "a dog", "vector": "none"}\n{"vector": [1, 2]}\n'
+    assert read(content, options=options) == [
+        Record(1, None, "a dog", None, None),
+        Rejection(2, "There is no text in `text`."),
+    ]
+    assert read(b"text,vector\na dog,none\n", "csv", options) == [Record(2, None, "a dog", None, None)]
+    with pytest.raises(InvalidInput, match=r"none is named text\. "):
+        read(b"vector\n1 2\n", "csv", options)
+
+
 def test_an_object_called_metadata_is_the_metadata() -> None:
     line = b'{"text": "a", "metadata": {"kind": "x"}, "year": 1}\n{"text": "b", "metadata": "words"}'
     assert [item.metadata for item in read(line) if isinstance(item, Record)] == [
