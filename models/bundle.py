@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoTokenizer
 
@@ -22,6 +21,7 @@ from models.heads import GroundingProjection, ImageProjection, MLPHead
 from models.manifest import CARD, CURE, FORMAT, HEADS, write_manifest
 from models.mcse import MCSE
 from models.sbert_writer import write_modules
+from models.weight_files import read_safetensors
 
 _POOLERS: Mapping[str, str] = {
     "bert": "pooler.dense",
@@ -73,10 +73,7 @@ def read_heads(directory: Path) -> dict[str, Tensor]:
     path = directory / HEADS
     if not path.exists():
         return {}
-    try:
-        return {name: tensor.float() for name, tensor in load_file(path).items()}
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path}: not a readable safetensors file ({error}). {CURE}") from error
+    return {name: tensor.float() for name, tensor in read_safetensors(path).items()}
 
 
 def build_heads(
@@ -84,16 +81,24 @@ def build_heads(
 ) -> tuple[MLPHead | None, GroundingProjection | None, ImageProjection | None]:
     """Make the heads whose weights are there; shapes are taken from the weights."""
     mlp = grounding = image = None
-    if (weight := tensors.get("mlp.dense.weight")) is not None:
+    if (weight := _matrix(tensors, "mlp")) is not None:
         mlp = MLPHead(weight.shape[0])
         _fill(mlp.dense, tensors, "mlp")
-    if (weight := tensors.get("grounding.dense.weight")) is not None:
+    if (weight := _matrix(tensors, "grounding")) is not None:
         grounding = GroundingProjection(weight.shape[1], weight.shape[0])
         _fill(grounding.dense, tensors, "grounding")
-    if (weight := tensors.get("image.dense.weight")) is not None:
+    if (weight := _matrix(tensors, "image")) is not None:
         image = ImageProjection(weight.shape[1], weight.shape[0])
         _fill(image.dense, tensors, "image")
     return mlp, grounding, image
+
+
+def _matrix(tensors: Mapping[str, Tensor], head: str) -> Tensor | None:
+    """The weight of a head, if it is there; a layer is made only where it has the shape of one."""
+    weight = tensors.get(f"{head}.dense.weight")
+    if weight is not None and (weight.ndim != 2 or (head == "mlp" and weight.shape[0] != weight.shape[1])):
+        raise CheckpointError(f"{HEADS}: the {head} head has the shape {tuple(weight.shape)}. {CURE}")
+    return weight
 
 
 def _fill(layer: torch.nn.Linear, tensors: Mapping[str, Tensor], head: str) -> None:

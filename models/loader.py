@@ -11,6 +11,7 @@ from models.checkpoint import Checkpoint, fingerprint_of
 from models.config import EncoderConfig, Pooling, token_limit
 from models.encoder import TextEncoder
 from models.errors import CheckpointError
+from models.inspection import inspect_directory
 from models.manifest import read_card
 from models.mcse import MCSE
 from models.prompts import read_prompts
@@ -33,6 +34,7 @@ def load(name: str | Path, *, pooling: Pooling | None = None) -> Checkpoint:
             sentence with the file and the cure.
     """
     directory = resolve(name)
+    inspect_directory(directory)
     label = directory.name if Path(name).expanduser().is_dir() else str(name).removeprefix("package:")
     known, prompts = recognize(directory, label), read_prompts(directory)
     backbone, head_tensors = _read(directory, known)

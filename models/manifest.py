@@ -1,6 +1,7 @@
 """What a bundle says of itself, and the digests that prove it whole. Needs no torch, so a service starts quickly."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ CARD = "mcse.json"
 HEADS = "heads.safetensors"
 MANIFEST = "manifest.json"
 FORMAT = 1
+MOST_JSON_BYTES = 32 * 1024 * 1024
 CURE = "Restore the directory from where it came, or export it again with `mcse train`."
 
 
@@ -60,15 +62,39 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: the file is missing or holds something else.
     """
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: the file is missing. {CURE}") from error
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: not readable as JSON ({type(error).__name__}). {CURE}") from error
+    content = read_value(path)
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: expected a JSON object, found {type(content).__name__}. {CURE}")
     return content
+
+
+def read_value(path: Path) -> Any:
+    """Any JSON from a file of a checkpoint.
+
+    Raises:
+        CheckpointError: the file is missing, huge or holds something else.
+    """
+    require_file(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_JSON_BYTES + 1)
+        if len(content) > MOST_JSON_BYTES:
+            raise CheckpointError(f"{path}: over {MOST_JSON_BYTES} bytes, which no settings are. {CURE}")
+        return json.loads(content)
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: not readable as JSON ({type(error).__name__}). {CURE}") from error
+
+
+def require_file(path: Path) -> None:
+    """Refuse what is no file, nor a link to one: a pipe would keep us waiting, and a device never ends.
+
+    Raises:
+        CheckpointError: it is something else, or missing.
+    """
+    if not os.path.exists(path):  # unlike pathlib's it also says so of a name that no file can have
+        raise CheckpointError(f"{path}: the file is missing. {CURE}")
+    if not path.is_file():
+        raise CheckpointError(f"{path}: it is no file. {CURE}")
 
 
 def _content(directory: Path) -> list[str]:

@@ -52,7 +52,7 @@ def _bundle(directory: Path) -> Recognized:
     verify_manifest(directory)
     card = read_card(directory)
     pooling, limit = card.get("pooling"), card.get("max_tokens")
-    if pooling not in POOLINGS or not isinstance(limit, int):
+    if pooling not in POOLINGS or type(limit) is not int or limit < 1:
         raise CheckpointError(f"{directory / CARD}: pooling or max_tokens is missing or wrong. {CURE}")
     return Recognized("bundle", pooling, f"{CARD} says so", limit)
 

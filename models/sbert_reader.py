@@ -4,7 +4,6 @@ Opened are Transformer, Pooling (cls or mean) and Normalize; Dense after cls, as
 mean, as `first_last` or `top2`. Everything else is refused: vectors that are almost right are worse than none.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,10 @@ from torch import Tensor
 
 from models.config import AVERAGED_LAYERS, Pooling
 from models.errors import CheckpointError
-from models.manifest import read_json
+from models.inspection import MOST_LAYERS
+from models.manifest import read_json, read_value
 from models.sbert_writer import DENSE_SETTINGS, layer_weights
-from models.weights import read_state
+from models.weight_files import read_state
 
 _OPENED = ("Transformer", "WeightedLayerPooling", "Pooling", "Dense", "Normalize")  # in this order
 _LEGACY_MODES: Mapping[str, Pooling] = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean"}
@@ -84,14 +84,14 @@ def _folders(path: Path) -> dict[str, str]:
         raise CheckpointError(f"{path}: it has {what}; this project opens {', '.join(_OPENED)}.")
     if kinds != [kind for kind in _OPENED if kind in kinds]:
         raise CheckpointError(f"{path}: its modules are {', '.join(kinds)}; this project opens {', '.join(_OPENED)}.")
-    return {kind: str(module.get("path", "")) for kind, module in zip(kinds, modules, strict=True)}
+    folders = {kind: str(module.get("path", "")) for kind, module in zip(kinds, modules, strict=True)}
+    if any(Path(folder).is_absolute() or ".." in Path(folder).parts for folder in folders.values()):
+        raise CheckpointError(f"{path}: one of its modules is not below the directory. Fetch the model again.")
+    return folders
 
 
 def _read_list(path: Path) -> list[dict[str, Any]]:
-    try:
-        modules = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: not readable as JSON. Fetch the model again.") from error
+    modules = read_value(path)
     if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):
         raise CheckpointError(f"{path}: expected a list of modules. Fetch the model again.")
     return modules
@@ -121,8 +121,8 @@ def _check_dense(path: Path) -> None:
         found = settings.get(name, value)
         if found != value:
             raise CheckpointError(
-                f"{path}: its {name} is {found!r}, but {value!r} is expected: this project computes a Dense module "
-                "that keeps the width, has a bias and ends in tanh."
+                f"{path}: its {name} is {repr(found)[:100]}, but {value!r} is expected: this project computes a "
+                "Dense module that keeps the width, has a bias and ends in tanh."
             )
 
 
@@ -136,8 +136,10 @@ def _averaged(directory: Path, folder: str) -> Pooling:
     settings = read_json(directory / folder / "config.json")
     start, layers = settings.get("layer_start"), settings.get("num_hidden_layers")
     weights = read_state(directory / folder).get("layer_weights")
-    if not isinstance(start, int) or not isinstance(layers, int) or weights is None:
-        raise CheckpointError(f"{directory / folder}: layer_start, num_hidden_layers or layer_weights is missing.")
+    if not isinstance(start, int) or not isinstance(layers, int) or weights is None or not 1 < layers <= MOST_LAYERS:
+        raise CheckpointError(
+            f"{directory / folder}: layer_start, num_hidden_layers or layer_weights is missing or wrong."
+        )
     shares = weights.float() / weights.float().sum()
     for pooling in AVERAGED_LAYERS:
         wanted = layer_weights(pooling, layers)

@@ -7,6 +7,7 @@ from pathlib import Path
 from models.config import EncoderConfig, Kind, Pooling, token_limit
 from models.errors import CheckpointError
 from models.fingerprint import fingerprint
+from models.inspection import inspect_directory
 from models.manifest import CARD, read_json
 from models.prompts import Prompts, read_prompts
 from models.recognize import recognize
@@ -77,7 +78,15 @@ def open_to_serve(
     if on_cpu and lacking(chosen) is None and (directory / CARD).is_file():
         try:
             return _open_quickly(directory.resolve(), pooling, chosen, threads)
-        except (NeedsTorch, UnsupportedArchitecture, CheckpointError):
+        except (
+            NeedsTorch,
+            UnsupportedArchitecture,
+            CheckpointError,
+            LookupError,
+            TypeError,
+            ValueError,
+            ArithmeticError,
+        ):
             pass  # the ordinary way opens it, or says better what is wrong
     return _open_ordinarily(name, pooling, precision, device, threads)
 
@@ -85,6 +94,7 @@ def open_to_serve(
 def _open_quickly(
     directory: Path, pooling: Pooling | None, precision: Precision, threads: int
 ) -> tuple[ServedCheckpoint, Runtime]:
+    inspect_directory(directory)
     known, prompts = recognize(directory, directory.name), read_prompts(directory)
     config = read_json(directory / "config.json")
     read = read_bundle(directory, config, pooling or known.pooling)

@@ -49,6 +49,11 @@ class TextTokenizer:
         self.pad_id = pad_id
         self.mask_id = mask_id
         self._content_limit = max_tokens - tokenizer.num_special_tokens_to_add(is_pair=False)
+        if self._content_limit < 1:
+            raise CheckpointError(
+                f"The tokenizer puts {max_tokens - self._content_limit} special tokens around a text, and the model "
+                f"reads {max_tokens} tokens in all, so nothing of a text would be left. Fetch the model again."
+            )
         self._before, self._after = _special_ids(tokenizer)
         self.vocabulary_size = tokenizer.get_vocab_size(with_added_tokens=True)
         """Token ids are below this."""
@@ -64,7 +69,7 @@ class TextTokenizer:
 
         try:
             loaded = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
-        except (OSError, ValueError, KeyError) as error:
+        except Exception as error:  # the libraries raise many kinds; the caller is told which directory
             raise CheckpointError(
                 f"{directory}: no tokenizer could be read ({type(error).__name__}). "
                 "Put the tokenizer.json of the base model beside the weights."
@@ -92,7 +97,7 @@ class TextTokenizer:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises plain Exception
             raise CheckpointError(
-                f"{path}: no tokenizer could be read ({error}). Fetch or export the model again."
+                f"{path}: no tokenizer could be read ({str(error)[:200]}). Fetch or export the model again."
             ) from error
         return cls(tokenizer, max_tokens=max_tokens, pad_id=pad_id)
 

@@ -9,16 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from models.errors import CheckpointError
+from models.inspection import require_held
+from models.weight_files import check_weights, has_weights, read_pickled, read_state, tensors_of
 
 _MLP_NAMES = ("pooler.dense", "mlp.dense")
-_WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 _MLM_LAYERS = {  # by where the bias of the decoder is: BERT's names, and RoBERTa's
     "cls.predictions.bias": {"dense": "cls.predictions.transform.dense", "norm": "cls.predictions.transform.LayerNorm"},
     "lm_head.bias": {"dense": "lm_head.dense", "norm": "lm_head.layer_norm"},
@@ -32,16 +31,18 @@ def read_backbone(directory: Path) -> PreTrainedModel:
     Raises:
         CheckpointError: the weights are missing, damaged, incomplete, not finite, or no encoder's.
     """
-    _check_readable(directory)
+    check_weights(directory)
+    _config_that_fits(directory)
     transformers_logging.set_verbosity_error()  # what is missing is checked below and said in one sentence
     transformers_logging.disable_progress_bar()
     try:
         backbone, report = AutoModel.from_pretrained(
             directory, dtype=torch.float32, output_loading_info=True, local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise CheckpointError(f"{directory}: the encoder could not be opened: {reason}") from error
+    except (
+        Exception
+    ) as error:  # transformers raises many kinds for what does not fit; the caller is told which directory
+        raise CheckpointError(f"{directory}: the encoder could not be opened: {_reason(error)}") from error
     missing = [name for name in report["missing_keys"] if "pooler" not in name]
     return _checked(directory, backbone, missing)
 
@@ -82,7 +83,7 @@ def read_mlm_head(directory: Path) -> dict[str, Tensor] | None:
     Raises:
         CheckpointError: the weights file is damaged.
     """
-    if not any((directory / name).exists() for name in _WEIGHT_FILES):
+    if not has_weights(directory):
         return None
     state = {_current_name(name): tensor for name, tensor in read_state(directory).items()}
     for bias, layers in _MLM_LAYERS.items():
@@ -101,18 +102,36 @@ def _current_name(name: str) -> str:
 
 
 def _empty_backbone(directory: Path) -> PreTrainedModel:
-    try:
-        config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
-        backbone: PreTrainedModel = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{directory / 'config.json'}: no encoder can be made of it ({error}).") from error
+    config = _config_that_fits(directory)
+    backbone: PreTrainedModel = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=False)
     return backbone
+
+
+def _config_that_fits(directory: Path) -> PreTrainedConfig:
+    """A config.json of whose network the files of weights can hold the numbers, found out without memory for them."""
+    try:
+        config: PreTrainedConfig = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
+        with torch.device("meta"):
+            network = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=False)
+    except (
+        Exception
+    ) as error:  # transformers raises many kinds for settings that cannot be; the caller is told which file
+        raise CheckpointError(
+            f"{directory / 'config.json'}: no encoder can be made of it ({_reason(error)})."
+        ) from error
+    require_held(directory, network)
+    return config
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
 
 
 def _mlp_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     for layer in _MLP_NAMES:
         if f"{layer}.weight" in state:
-            return {f"mlp.dense.{part}": state[f"{layer}.{part}"].float() for part in ("weight", "bias")}
+            parts = {part: state.get(f"{layer}.{part}") for part in ("weight", "bias")}
+            return {f"mlp.dense.{part}": tensor.float() for part, tensor in parts.items() if tensor is not None}
     return {}
 
 
@@ -120,54 +139,17 @@ def _mcse_heads(path: Path) -> dict[str, Tensor]:
     """The grounding and image heads that the original saves as `mcse.pt`."""
     if not path.exists():
         return {}
-    saved = _torch_load(path)
+    saved = read_pickled(path)
     names = {"grounding": "grounding", "visn_model": "image"}
     heads = {}
     for original, ours in names.items():
-        for name, tensor in dict(saved.get(original, {})).items():
+        layer = saved.get(original, {})
+        if not isinstance(layer, dict):
+            raise CheckpointError(f"{path}: its {original} is no dictionary of tensors. Fetch the model again.")
+        for name, tensor in tensors_of(path, layer).items():
             part = name.rsplit(".", 1)[-1]
             heads[f"{ours}.dense.{part}"] = tensor.float()
     return heads
-
-
-def read_state(directory: Path) -> dict[str, Tensor]:
-    """Every tensor of the weights file of a directory, as it is stored.
-
-    Raises:
-        CheckpointError: there is no such file, or it is damaged.
-    """
-    safe, pickled = (directory / name for name in _WEIGHT_FILES)
-    if safe.exists():
-        _check_readable(directory)
-        return dict(load_file(safe))
-    if pickled.exists():
-        return dict(_torch_load(pickled))
-    raise CheckpointError(f"{directory}: no model.safetensors or pytorch_model.bin. Fetch the model again.")
-
-
-def _torch_load(path: Path) -> dict[str, Tensor]:
-    try:
-        # Never without weights_only: a pickle can run any code.
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for a damaged file; the caller is told which file
-        raise CheckpointError(f"{path}: not a readable weights file ({type(error).__name__}).") from error
-    if not isinstance(loaded, dict):
-        raise CheckpointError(f"{path}: expected a dictionary of tensors, found {type(loaded).__name__}.")
-    return loaded
-
-
-def _check_readable(directory: Path) -> None:
-    """A damaged safetensors file is named here, before transformers reports it in its own words."""
-    path = directory / "model.safetensors"
-    if not path.exists():
-        return
-    try:
-        with safe_open(path, framework="pt") as file:
-            file.keys()
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(
-            f"{path}: not a readable safetensors file ({error}). Fetch or export the model again."
-        ) from error
 
 
 def _checked(directory: Path, backbone: PreTrainedModel, missing: list[str]) -> PreTrainedModel:

@@ -68,6 +68,7 @@ def _check_family(config: Mapping[str, Any]) -> None:
     plain = (
         config.get("model_type") in _FAMILIES
         and isinstance(config.get("pad_token_id"), int)
+        and 0 <= config["pad_token_id"] < int(config["max_position_embeddings"])
         and config.get("hidden_act") in _ACTIVATION_NAMES
         and config.get("position_embedding_type", "absolute") == "absolute"
         and not config.get("is_decoder")

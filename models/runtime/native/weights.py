@@ -59,7 +59,7 @@ class Weights:
     def __post_init__(self) -> None:
         hidden, intermediate = self.words.shape[1], self.layers[0].up.weight.shape[0]
         widths = (hidden, intermediate, hidden // self.heads)
-        if any(width % _LANES for width in widths):
+        if any(width < 1 or width % _LANES for width in widths) or hidden % self.heads:
             raise UnsupportedArchitecture(f"of its widths {widths} one is not a multiple of {_LANES}")
 
 
