@@ -25,6 +25,19 @@ def test_one_text_and_many_have_the_vectors_of_the_native_route(server: Server) 
     assert_same(embeddings(server, dimensions=64).embed_documents(MANY), server.embed(MANY, dimensions=64))
 
 
+def test_with_its_defaults_it_sends_token_ids_and_is_told_the_cure(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiktoken = client("tiktoken")
+    bytewise = tiktoken.Encoding(
+        "bytewise", pat_str=".", mergeable_ranks={bytes([i]): i for i in range(256)}, special_tokens={}
+    )
+    for name in ("encoding_for_model", "get_encoding"):  # its own is downloaded
+        monkeypatch.setattr(tiktoken, name, lambda _name: bytewise)
+    with pytest.raises(openai.BadRequestError, match="check_embedding_ctx_length=False"):
+        embeddings(server, check_embedding_ctx_length=True).embed_documents([ONE])
+
+
 def test_a_thousand_texts_go_in_one_request(server: Server) -> None:
     texts = [f"{number} dogs run on the beach" for number in range(1000)]
     np.testing.assert_allclose(embeddings(server).embed_documents(texts)[-3:], server.embed(texts[-3:]), atol=1e-2)
