@@ -1,16 +1,25 @@
 """Put the service together: the routes when the app is made, the model and the store when it starts."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
 from models.cores import usable_cores
 from service import __version__
+from service.access.access import Access
+from service.access.described import describe_keys
+from service.access.keyring import KeyRing
+from service.access.limits import Limits
+from service.access.origins import origins_in_list
+from service.access.proxies import networks_in_list
+from service.access.rules import require_rules
 from service.api import bulk, collections, embed, operations, points, search, snapshots
 from service.api.context import ERRORS
 from service.api.dialects import cohere, ollama, openai, qdrant_inference, tei, weaviate
@@ -54,20 +63,32 @@ ROUTERS = (*OWN, *DIALECTS)
 READER_THREADS = 2
 MOST_JOBS = 8  # each may hold a file of the size of a collection
 WARM_UP = ["a"]
+# Headers of an answer that a web page of another site may read.
+EXPOSED = (
+    "retry-after",
+    "ratelimit-limit",
+    "ratelimit-remaining",
+    "ratelimit-reset",
+    "x-request-id",
+    "x-truncated",
+    "x-sha256",
+)
 
 
 def create_app(settings: Settings, *, checkpoint: ServedModel | None = None, runtime: Encoder | None = None) -> FastAPI:
     """The ASGI app. `checkpoint` and `runtime` replace those that the settings name; give both or none.
 
-    Its lifespan raises StartError when the model or the store cannot be opened.
+    Its lifespan raises StartError when the keys, the model or the store cannot be opened.
     """
+    require_rules((method, path) for path, method, _ in _routes(ROUTERS))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        access = open_access(settings)
         model, encoder = (
             (checkpoint, runtime) if checkpoint is not None and runtime is not None else open_model(settings)
         )
-        services = build(settings, model, encoder)
+        services = build(settings, access, model, encoder)
         try:
             services.metrics.announce_routes(_routes(ROUTERS))
             app.openapi()  # FastAPI finishes its routes at their first use, which would hold the first callers up
@@ -99,19 +120,44 @@ def create_app(settings: Settings, *, checkpoint: ServedModel | None = None, run
         add_docs(app)
     add_handlers(app)
     app.add_middleware(RequestMiddleware)
+    app.origins = origins_in_list(settings.cors_origins)
+    app.has_keys = settings.has_keys
     return app
 
 
 class _App(FastAPI):
     """FastAPI with a shortcut before it, for the routes that are called most."""
 
+    origins: Sequence[str] = ()
+    """Of web pages that may call it from a browser."""
+    has_keys = False
+
+    def openapi(self) -> dict[str, Any]:
+        """FastAPI's, which it makes once, with the keys in it where some are asked for."""
+        description = super().openapi()
+        if self.has_keys:
+            describe_keys(description)
+        return description
+
     def build_middleware_stack(self) -> ASGIApp:
         """FastAPI's, behind the shortcut; either way a request passes the middleware once."""
         direct = {key: RequestMiddleware(route) for key, route in direct_routes(ROUTERS).items()}
-        return Shortcut(direct, super().build_middleware_stack())
+        stack = Shortcut(direct, super().build_middleware_stack())
+        if not self.origins:
+            return stack
+        return CORSMiddleware(stack, self.origins, ["*"], ["*"], expose_headers=EXPOSED)
 
 
-def build(settings: Settings, model: ServedModel, encoder: Encoder) -> Services:
+def open_access(settings: Settings) -> Access:
+    """Raises SettingsError for a file of keys that cannot be used."""
+    listed = settings.api_keys.get_secret_value() if settings.api_keys else None
+    keys = KeyRing(listed, settings.api_keys_file) if settings.has_keys else None
+    limited = settings.rate_limit or settings.concurrency_limit
+    limits = Limits(settings.rate_limit, settings.concurrency_limit) if limited else None
+    return Access(keys, limits, networks_in_list(settings.trusted_proxies))
+
+
+def build(settings: Settings, access: Access, model: ServedModel, encoder: Encoder) -> Services:
     """Open the store and start the threads; raises StoreError. Call it on the event loop."""
     store = open_place(settings, model)
     forget_uploads(settings.data_dir)
@@ -129,6 +175,7 @@ def build(settings: Settings, model: ServedModel, encoder: Encoder) -> Services:
     checks = Workers("checks", threads=1, permits=settings.max_pending)
     return Services(
         settings=settings,
+        access=access,
         model=model,
         encoder=encoder,
         engine=engine,

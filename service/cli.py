@@ -2,6 +2,7 @@
 
 import http.client
 import inspect
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,11 +41,21 @@ def healthcheck() -> None:
     with _one_sentence_on_failure():
         settings = load_settings()
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
-        _ask_readiness(host, settings.port)
+        _ask_readiness(_connection(host, settings.port, encrypted=settings.tls_cert is not None))
 
 
-def _ask_readiness(host: str, port: int) -> None:
-    connection = http.client.HTTPConnection(host, port, timeout=HEALTHCHECK_TIMEOUT_S)
+def _connection(host: str, port: int, *, encrypted: bool) -> http.client.HTTPConnection:
+    if not encrypted:
+        return http.client.HTTPConnection(host, port, timeout=HEALTHCHECK_TIMEOUT_S)
+    # Its certificate has its public name, and not the address at which it is asked from inside.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=HEALTHCHECK_TIMEOUT_S, context=context)
+
+
+def _ask_readiness(connection: http.client.HTTPConnection) -> None:
+    host, port = connection.host, connection.port
     try:
         connection.request("GET", "/readyz")
         status = connection.getresponse().status

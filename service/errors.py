@@ -3,6 +3,8 @@
     ServiceError
     ├── EmptyInput        400  nothing was sent
     ├── InvalidInput      422  what was sent breaks a rule
+    ├── Unauthorized      401  no API key, or none that is known
+    ├── Forbidden         403  the key's role does not go so far
     ├── NotFound          404  no such collection or point
     ├── MethodNotAllowed  405  the route exists, with other methods
     ├── NotAcceptable     406  no form of the answer that the caller accepts
@@ -11,6 +13,7 @@
     ├── WrongMediaType    415  the body is not JSON
     ├── EncodeFailed      424  the model could not encode this input
     ├── Overloaded        429  try again after `retry_after` seconds
+    │   └── RateLimited   429  one caller asks more than his share
     ├── Unavailable       503  stopping, or a part of the service is broken
     ├── DeadlineExceeded  504  the answer took too long
     └── StorageFull       507  no room to write
@@ -62,6 +65,24 @@ class InvalidInput(ServiceError):
     def __init__(self, message: str, param: str | None = None) -> None:
         super().__init__(message)
         self.param = param
+
+
+class Unauthorized(ServiceError):
+    """No API key was sent, or none that is known."""
+
+    status = 401
+    error_type = "Unauthorized"
+
+    def headers(self) -> dict[str, str]:
+        """`WWW-Authenticate`, as HTTP asks."""
+        return {"www-authenticate": "Bearer"}
+
+
+class Forbidden(ServiceError):
+    """The key is known, and its role does not go so far."""
+
+    status = 403
+    error_type = "Forbidden"
 
 
 class NotFound(ServiceError):
@@ -134,6 +155,10 @@ class Overloaded(ServiceError):
     def headers(self) -> dict[str, str]:
         """`Retry-After` in whole seconds."""
         return {"retry-after": str(self.retry_after)}
+
+
+class RateLimited(Overloaded):
+    """One caller asks more than his share; the others are answered."""
 
 
 class Unavailable(ServiceError):

@@ -10,16 +10,26 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
+from service.access.access import Access, Visit, is_known
+from service.access.audit import write_audit
 from service.api.answers import error_response
 from service.deadline import DEADLINE_KEY, Deadline
 from service.disconnect import cancelled_by_disconnect
-from service.errors import DeadlineExceeded, ServiceError, Unavailable
+from service.errors import DeadlineExceeded, RateLimited, ServiceError, Unavailable
 from service.record import RECORD_KEY, Record
+from service.search.names import NAME
 from service.services import Services, services_of
 from service.telemetry.logs import describe
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's number for a caller who left; it is logged, never sent
-_REFUSALS = {413: "body_too_large", 429: "overloaded", 504: "deadline", CLIENT_CLOSED_REQUEST: "disconnected"}
+_REFUSALS = {
+    401: "unauthorized",
+    403: "forbidden",
+    413: "body_too_large",
+    429: "overloaded",
+    504: "deadline",
+    CLIENT_CLOSED_REQUEST: "disconnected",
+}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _QUIET_ROUTES = frozenset(
     {"/health", "/ping", "/livez", "/readyz", "/startedz", "/metrics", "/.well-known/live", "/.well-known/ready"}
@@ -43,11 +53,16 @@ class RequestMiddleware:
             return
         services = services_of(scope)
         record = scope[RECORD_KEY] = Record(request_id(scope["headers"]))
-        answer = _Answer(send, record, services.model.fingerprint)
-        error = await self._run(scope, receive, answer, services)
-        if error is not None and not answer.started:
-            await error_response(error, scope["path"])(scope, receive, answer.send)
-        _report(self._log, scope, services, record, answer.status)
+        visit = services.access.enter(scope)
+        answer = _Answer(send, record, services.model.fingerprint, visit)
+        try:
+            error = visit.refusal or await self._run(scope, receive, answer, services)
+            if error is not None and not answer.started:
+                await error_response(error, scope["path"])(scope, receive, answer.send)
+        finally:
+            services.access.leave(visit)
+        _report(self._log, scope, services, record, answer)
+        _audit(services.access, scope, visit, record, answer.status)
 
     async def _run(self, scope: Scope, receive: Receive, answer: "_Answer", services: Services) -> ServiceError | None:
         """Run the app; returns the error that is still to be answered."""
@@ -79,8 +94,9 @@ class RequestMiddleware:
 class _Answer:
     """`send`, with our headers put on, remembering what was sent."""
 
-    def __init__(self, send: Send, record: Record, fingerprint: str) -> None:
+    def __init__(self, send: Send, record: Record, fingerprint: str, visit: Visit) -> None:
         self.record = record
+        self.visit = visit
         self.status = CLIENT_CLOSED_REQUEST  # until something is sent
         self.started = False
         self._complete = False
@@ -94,7 +110,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.started = True
             self.status = message["status"]
-            message["headers"] = [*message["headers"], *self.record.headers(), *self._headers]
+            message["headers"] = [*message["headers"], *self.record.headers(), *self._headers, *self.visit.headers]
         elif not message.get("more_body", False):
             self._complete = True
         await self._send(message)
@@ -115,11 +131,12 @@ def request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return f"{random.getrandbits(128):032x}"
 
 
-def _report(log: FilteringBoundLogger, scope: Scope, services: Services, record: Record, status: int) -> None:
+def _report(log: FilteringBoundLogger, scope: Scope, services: Services, record: Record, answer: _Answer) -> None:
     route = _route(scope)
+    status = answer.status
     method = scope["method"] if scope["method"] in _METHODS else "other"
     seconds = record.elapsed()
-    _count(services, record, status, seconds)
+    _count(services, record, answer, seconds)
     services.metrics.count_request(route, method, status)
     write = log.debug if route in _QUIET_ROUTES else log.info
     write(
@@ -135,14 +152,32 @@ def _report(log: FilteringBoundLogger, scope: Scope, services: Services, record:
     )
 
 
-def _count(services: Services, record: Record, status: int, seconds: float) -> None:
+def _audit(access: Access, scope: Scope, visit: Visit, record: Record, status: int) -> None:
+    """One line more for what changes data, where it is known who asks for it."""
+    rule = visit.rule
+    if rule is None or not rule.changes or not is_known(visit):
+        return
+    name = rule.name_in(scope["path"])
+    write_audit(
+        rule,
+        who=access.caller(visit, scope),
+        role=visit.key.role if visit.key else None,
+        name=name if name and NAME.fullmatch(name) else None,
+        points=record.changed,
+        status=status,
+        request_id=record.request_id,
+    )
+
+
+def _count(services: Services, record: Record, answer: _Answer, seconds: float) -> None:
     metrics = services.metrics
     for stage, spent in record.seconds.items():
         metrics.stages[stage].observe(spent)
     metrics.stages["total"].observe(seconds)
     metrics.tokens.inc(record.tokens)
     metrics.truncated.inc(record.truncated)
-    if reason := _REFUSALS.get(status):
+    reason = "rate_limited" if isinstance(answer.visit.refusal, RateLimited) else _REFUSALS.get(answer.status)
+    if reason:
         metrics.refused.labels(reason).inc()
 
 

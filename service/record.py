@@ -23,6 +23,8 @@ class Record:
     tokens: int = 0
     characters: int = 0
     truncated: int = 0
+    changed: int | None = None
+    """Points that were written, changed or deleted; None for what is no change of points, or did not come to one."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Stage -> seconds; the stages are those of `telemetry.metrics.STAGES`."""
 
@@ -35,6 +37,10 @@ class Record:
         self._add_time("tokenize", counts.timings.tokenize)
         self._add_time("queue", counts.timings.queue)
         self._add_time("encode", counts.timings.encode)
+
+    def change(self, points: int) -> None:
+        """Count a change that is on disk."""
+        self.changed = (self.changed or 0) + points
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -4,15 +4,19 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Any, cast
 
 import structlog
 import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from service.access.certificate import Certificate
+from service.access.handshakes import Handshakes
+from service.access.secured import SecuredProtocol
 from service.app import create_app
 from service.errors import AddressError
-from service.protocol import limited_protocol
+from service.protocol import LimitedProtocol, limited_protocol
 from service.services import Services
 from service.settings import Settings
 from service.telemetry.logs import configure_logs
@@ -35,40 +39,67 @@ def serve_app(app: FastAPI, settings: Settings, started: float) -> None:
     """The same with an app that was made before."""
     lines = configure_logs(settings.log_level)
     try:
+        certificate = certificate_of(settings)
         with closing(_bind(settings)) as listener:  # before the model is loaded: a taken port is told at once
-            uvloop.run(_run(app, settings, listener, started))
+            uvloop.run(run_app(app, settings, listener, certificate, started))
     finally:
         lines.write_out()
 
 
-async def _run(app: FastAPI, settings: Settings, listener: socket.socket, started: float) -> None:
+async def run_app(
+    app: FastAPI, settings: Settings, listener: socket.socket, certificate: Certificate | None, started: float
+) -> None:
     """The lifespan is entered here and not by uvicorn, which turns its failure into a traceback."""
     async with app.router.lifespan_context(app):
         with _naming_address(settings):
             listener.listen(BACKLOG)  # not sooner: until it can be answered, a connection is refused and does not hang
-        await DrainingServer(_config(app, settings), app.state.services, started).serve(sockets=[listener])
+        await DrainingServer(config_of(app, settings), app.state.services, certificate, started).serve(
+            sockets=[listener]
+        )
     log.info("stopped")
 
 
 class DrainingServer(uvicorn.Server):
     """Readiness turns false before the last requests are finished; a finished drain exits with 0."""
 
-    def __init__(self, config: uvicorn.Config, services: Services, started: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, services: Services, certificate: Certificate | None, started: float
+    ) -> None:
         super().__init__(config)
         self._services = services
+        self._certificate = certificate
         self._started = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say that requests are answered from now on."""
-        await super().startup(sockets)
-        host, port = (sockets or [])[0].getsockname()[:2]
+        (listener,) = sockets or []
+        if self._certificate is None:
+            await super().startup(sockets)
+        else:
+            self._start_encrypted(listener, self._certificate)
+        host, port = listener.getsockname()[:2]
         log.info(
             "ready",
-            url=f"http://{host}:{port}",
+            url=f"{'http' if self._certificate is None else 'https'}://{host}:{port}",
             model=self._services.model.name,
             fingerprint=self._services.model.fingerprint,
             seconds=round(time.monotonic() - self._started, 2),
         )
+
+    def _start_encrypted(self, listener: socket.socket, certificate: Certificate) -> None:
+        """What uvicorn does, but for who accepts."""
+        if not self.config.loaded:
+            self.config.load()
+        kind = cast(type[LimitedProtocol], self.config.http_protocol_class)
+        secured: Any = type("SecuredProtocol", (SecuredProtocol,), {"max_connections": kind.max_connections})
+
+        def protocol() -> SecuredProtocol:
+            return cast(SecuredProtocol, secured(self.config, self.server_state, self.lifespan.state))
+
+        connections = self.server_state.connections
+        accepting: Any = Handshakes(listener, certificate.context, protocol, connections, kind.max_connections)
+        self.servers = [accepting]
+        self.started = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Runs at SIGTERM."""
@@ -84,7 +115,15 @@ class DrainingServer(uvicorn.Server):
             self._captured_signals.clear()
 
 
-def _config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+def certificate_of(settings: Settings) -> Certificate | None:
+    """What the settings name; raises SettingsError where it cannot be used."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return Certificate(settings.tls_cert, settings.tls_key)
+
+
+def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """For uvicorn: what it does without our limits is turned off."""
     return uvicorn.Config(
         app,
         http=limited_protocol(settings.max_connections),

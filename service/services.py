@@ -6,6 +6,7 @@ from typing import cast
 
 from starlette.types import Scope
 
+from service.access.access import Access
 from service.engine.calibration import Calibration
 from service.engine.engine import Engine
 from service.engine.workers import Workers
@@ -21,6 +22,7 @@ class Services:
     """The parts, and the thread pools in which the blocking ones are called."""
 
     settings: Settings
+    access: Access
     model: ServedModel
     engine: Engine
     calibration: Calibration

@@ -16,10 +16,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from models.config import Pooling
 from models.cores import usable_cores
 from models.shipped import SHIPPED
+from service.access.keys import SENT_KEY, SENT_KEY_OF_SOURCE, keys_in_list
+from service.access.origins import origins_in_list
+from service.access.proxies import networks_in_list
 from service.errors import SettingsError
 
 PREFIX = "MCSE_"
-FOREIGN_VARIABLES = frozenset({"MCSE_DATA", "MCSE_CACHE"})  # read by training and evaluation
+# Read by training and evaluation, and by the commands that call a service.
+FOREIGN_VARIABLES = frozenset({"MCSE_DATA", "MCSE_CACHE", SENT_KEY, SENT_KEY_OF_SOURCE})
 
 # As in models.runtime, which loads NumPy before its threads are limited; a test compares them.
 PrecisionSetting = Literal["auto", "float32", "bfloat16", "int8"]
@@ -31,7 +35,9 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 class Settings(BaseSettings):
     """The resolved settings of one process."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for every interface.")
     port: int = Field(8080, ge=0, le=65_535, description="Port to listen on; 0 picks a free one.")
@@ -86,6 +92,22 @@ class Settings(BaseSettings):
     request_timeout_s: float = Field(30.0, gt=0, le=3600, description="Seconds until a request is given up with 504.")
     drain_s: int = Field(20, ge=0, le=3600, description="Seconds that running requests get after SIGTERM.")
     max_connections: int = Field(512, ge=1, description="Open connections; further ones are closed at once.")
+    api_keys: SecretStr | None = Field(
+        None, description="Keys that are asked for, ROLE:NAME:KEY,...; none is an open service. Others see a flag."
+    )
+    api_keys_file: Path | None = Field(None, description="File of such keys, one a line; read again when it changes.")
+    rate_limit: int = Field(0, ge=0, le=10_000_000, description="Requests a minute of one key, or address; 0 is any.")
+    concurrency_limit: int = Field(
+        0, ge=0, le=100_000, description="Requests at a time of one key, or address; 0 is any number."
+    )
+    tls_cert: Path | None = Field(None, description="Certificate and its chain, as PEM; with it HTTPS is spoken.")
+    tls_key: Path | None = Field(None, validate_default=True, description="Private key of the certificate, as PEM.")
+    trusted_proxies: str = Field(
+        "", description="Addresses and networks whose X-Forwarded-For is believed, separated by commas."
+    )
+    cors_origins: str = Field(
+        "", description="Origins whose web pages may call the service, separated by commas; * needs keys."
+    )
     log_level: LogLevel = Field("info", description="Least severe log lines to write.")
     docs: bool = Field(True, description="Serve /docs and /openapi.json.")
 
@@ -94,6 +116,37 @@ class Settings(BaseSettings):
         if self.search == "qdrant" and not self.qdrant_url:
             raise ValueError("qdrant needs MCSE_QDRANT_URL, such as http://localhost:6333")
         return self
+
+    @field_validator("api_keys")
+    @classmethod
+    def _keys_are_readable(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            keys_in_list(value.get_secret_value())
+        return value
+
+    @field_validator("tls_key")
+    @classmethod
+    def _tls_has_both(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if (value is None) != (info.data.get("tls_cert") is None):
+            raise ValueError(f"TLS takes two files, {PREFIX}TLS_CERT and {PREFIX}TLS_KEY; set both or none")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_networks(cls, value: str) -> str:
+        networks_in_list(value)
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins_are_safe(cls, value: str, info: ValidationInfo) -> str:
+        has_keys = any(info.data.get(name) is not None for name in ("api_keys", "api_keys_file"))
+        if "*" in origins_in_list(value) and not has_keys:
+            raise ValueError(
+                "* would let every web page that somebody opens here read and change the data; name the origins, or "
+                f"set {PREFIX}API_KEYS_FILE"
+            )
+        return value
 
     @field_validator("max_hits")
     @classmethod
@@ -104,6 +157,11 @@ class Settings(BaseSettings):
     @classmethod
     def _one_request_fits(cls, value: int, info: ValidationInfo) -> int:
         return _at_least(value, info, "max_items", "max_points_per_request")
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether a key is asked for."""
+        return self.api_keys is not None or self.api_keys_file is not None
 
     @property
     def encoder_threads(self) -> int:
@@ -126,12 +184,18 @@ def load_settings(**flags: Any) -> Settings:
     """
     _refuse_unknown(os.environ)
     try:
-        return Settings(**flags)
+        settings = Settings(**flags)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "search"
         reason = first["msg"].removeprefix("Value error, ")
         raise SettingsError(f"Setting {PREFIX}{name.upper()}: {reason}.") from None
+    if os.environ.get(SENT_KEY) and not settings.has_keys:
+        raise SettingsError(
+            f"{SENT_KEY} is the key that commands send. Those that the service asks for are in {PREFIX}API_KEYS or in "
+            f"{PREFIX}API_KEYS_FILE; without one of them it is open to everybody."
+        )
+    return settings
 
 
 def _refuse_unknown(variables: Iterable[str]) -> None:

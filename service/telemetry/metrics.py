@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 STAGES = ("tokenize", "queue", "encode", "search", "store", "total")
-REFUSALS = ("overloaded", "deadline", "disconnected", "body_too_large")
+REFUSALS = ("overloaded", "rate_limited", "deadline", "disconnected", "body_too_large", "unauthorized", "forbidden")
 
 # A cached tokenization takes tens of microseconds, a large batch some seconds.
 _SECONDS = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

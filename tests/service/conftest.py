@@ -176,7 +176,12 @@ def served(settings: Settings, model: ServedModel, encoder: Encoder) -> Iterator
     listener = socket.create_server(("127.0.0.1", 0))
     app = create_app(settings, checkpoint=model, runtime=encoder)
     config = uvicorn.Config(
-        app, http=limited_protocol(settings.max_connections), log_config=None, lifespan="on", access_log=False
+        app,
+        http=limited_protocol(settings.max_connections),
+        log_config=None,
+        lifespan="on",
+        access_log=False,
+        proxy_headers=False,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
