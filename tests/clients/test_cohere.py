@@ -89,3 +89,11 @@ def test_a_server_that_stays_full_is_an_error_of_its_own_kind(busy_server: BusyS
     with busy_server.full(), pytest.raises(cohere.TooManyRequestsError) as caught:
         embed(co, [ONE], request_options={"max_retries": 0})
     assert "busy" in caught.value.body["message"]
+
+
+def test_its_first_version_does_the_same(server: Server) -> None:
+    co = cohere.Client(api_key="none", base_url=server.url)
+    given = {"model": MODEL, "input_type": "search_query"}
+    assert_same(co.embed(texts=MANY, **given).embeddings, server.embed(MANY))
+    by_type = co.embed(texts=MANY, embedding_types=["float"], **given).embeddings
+    assert_same(by_type.float_, server.embed(MANY))

@@ -40,7 +40,8 @@ def test_what_it_can_ask_for_is_given(client: InferenceClient, server: Server) -
     assert_same(raw, server.embed(MANY, normalize=False))
     assert not np.allclose(np.linalg.norm(raw, axis=1), 1)
     assert_same(client.feature_extraction(MANY, dimensions=32), server.embed(MANY, dimensions=32))
-    assert_same(client.feature_extraction(MANY, encoding_format="float"), server.embed(MANY))
+    for encoding in ("float", "base64"):  # it makes an array of numbers of what comes, so numbers are what comes
+        assert_same(client.feature_extraction(MANY, encoding_format=encoding), server.embed(MANY))
     assert_same(client.feature_extraction(MANY, prompt_name="query"), server.embed(MANY, prompt_name="query"))
 
 

@@ -32,6 +32,12 @@ def test_an_empty_text_is_an_error_that_can_be_read(server: Server) -> None:
         embeddings(server).embed_documents([ONE, EMPTY])
 
 
+def test_an_error_of_the_asynchronous_way_holds_no_more_than_the_status(server: Server) -> None:
+    with pytest.raises(Exception, match="status 400") as caught:
+        asyncio.run(embeddings(server).aembed_documents([ONE, EMPTY]))
+    assert NO_CONTENT not in str(caught.value)
+
+
 def test_a_full_server_is_an_error_that_can_be_read(busy_server: BusyServer) -> None:
     with busy_server.full(), pytest.raises(Exception, match=r"status 429: .*busy"):
         embeddings(busy_server).embed_query(ONE)

@@ -26,7 +26,7 @@ def test_a_token_is_no_hindrance(server: Server) -> None:
     assert_same([embedding(server, auth_token="secret").get_text_embedding(ONE)], server.embed([ONE]))
 
 
-def test_it_does_not_look_at_the_status_so_that_an_error_is_no_more_than_a_missing_answer(
+def test_it_does_not_look_at_the_status_so_that_an_error_for_one_text_is_no_more_than_a_missing_answer(
     server: Server, busy_server: BusyServer
 ) -> None:
     with pytest.raises(KeyError):
@@ -35,6 +35,11 @@ def test_it_does_not_look_at_the_status_so_that_an_error_is_no_more_than_a_missi
         embedding(server, truncate_text=False).get_text_embedding(LONG)
     with busy_server.full(), pytest.raises(KeyError):
         embedding(busy_server).get_text_embedding(ONE)
+
+
+def test_of_an_error_for_several_texts_it_shows_the_beginning(server: Server) -> None:
+    with pytest.raises(ValueError, match=r"Input should be a valid list.*The text at"):
+        embedding(server).get_text_embedding_batch([ONE, EMPTY])
 
 
 def test_the_asynchronous_way_does_the_same(server: Server) -> None:
