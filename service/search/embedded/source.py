@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from service.search.filters.model import Lookup
+from service.search.filters.model import Lookup, Range, TimeRange
 from service.search.points import Metadata, PointId
 from service.search.store.store import Store
 from service.search.view import View
@@ -21,6 +21,10 @@ class StoreSource:
     def matching_rows(self, lookup: Lookup) -> NDArray[np.int64]:
         """See Source."""
         return self._store.matching_rows(self._number, lookup)
+
+    def numbers(self, lookup: Range | TimeRange) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """See Source."""
+        return self._store.numbers(self._number, lookup)
 
     def metadata_after(self, row: int) -> Iterable[tuple[int, Metadata | None]]:
         """See Source."""

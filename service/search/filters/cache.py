@@ -7,10 +7,21 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from service.search.filters.columns import Column, Columns
 from service.search.filters.combine import combined, conditions_of, every
 from service.search.filters.evaluate import test_of
 from service.search.filters.known import NOTHING, Known, KnownSets, key_of
-from service.search.filters.model import Filter, HasId, HasValue, IsEmpty, Leaf, Lookup, MatchText
+from service.search.filters.model import (
+    Filter,
+    HasId,
+    HasValue,
+    IsEmpty,
+    Leaf,
+    Lookup,
+    MatchText,
+    Range,
+    TimeRange,
+)
 from service.search.points import Metadata, PointId
 from service.search.view import Bits, View, bits_of, places_of_rows
 
@@ -22,6 +33,9 @@ class Source(Protocol):
 
     def matching_rows(self, lookup: Lookup) -> NDArray[np.int64]:
         """The rows that meet a condition."""
+
+    def numbers(self, lookup: Range | TimeRange) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """All values of the field that the lookup is about, ascending, and the row of each."""
 
     def metadata_after(self, row: int) -> Iterable[tuple[int, Metadata | None]]:
         """Every row above `row` with its metadata."""
@@ -50,6 +64,7 @@ class FilterCache:
     def __init__(self, source: Source, most_bytes: int) -> None:
         self._source = source
         self._kept = KnownSets(most_bytes)
+        self._columns = Columns(most_bytes)
 
     def bits(self, filter: Filter, view: View) -> Bits | None:
         """The places of `view` that the filter lets through, those of deleted points perhaps among them.
@@ -88,7 +103,27 @@ class FilterCache:
             return known
         if isinstance(leaf, IsEmpty):
             return Known.of(every(view.count) & ~self._looked_up(HasValue(leaf.key), view), view.count)
+        if isinstance(leaf, Range | TimeRange) and (column := self._column(leaf, view)):
+            return replace(Known.of(column.within(leaf), column.upto), certain=True)
         return Known.of(self._looked_up(leaf, view), view.count)
+
+    def _column(self, leaf: Range | TimeRange, view: View) -> Column | None:
+        """The numbers of a field, where they are kept or it is time to keep them: for many ranges, each used once."""
+        field = f"{type(leaf).__name__} {leaf.key}"
+        column = self._columns.get(view.generation, field)
+        if column and 0 <= view.count - column.upto <= MOST_READ:
+            return column
+        if not self._columns.is_worth(field):
+            return None
+        values, rows = self._source.numbers(leaf)
+        known = view.rows[: view.count]
+        places = np.searchsorted(known, rows)
+        there = known[np.minimum(places, view.count - 1)] == rows if view.count else np.zeros(len(rows), np.bool_)
+        column = Column.of(values[there], places[there], view.count)
+        if column is None or not self._source.is_current(view):
+            return None
+        self._columns.keep(view.generation, field, column)
+        return column
 
     def _looked_up(self, lookup: Lookup, view: View) -> Bits:
         return bits_of(places_of_rows(self._source.matching_rows(lookup), view), view.count)

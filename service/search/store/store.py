@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.search.filters import fields
-from service.search.filters.model import Lookup
+from service.search.filters.model import Lookup, Range, TimeRange
 from service.search.points import CollectionInfo, Metadata, OnConflict, PointId, StoredPoint
 from service.search.store import catalog, derived, reading, snapshot_file, writing
 from service.search.store.catalog import Made
@@ -203,6 +203,11 @@ class Store:
         """Row numbers of the points that the table of fields finds, ascending."""
         with self._database.reading() as connection:
             return fields.matching_rows(connection, number, lookup)
+
+    def numbers(self, number: int, lookup: Range | TimeRange) -> tuple[NDArray[np.float64], RowNumbers]:
+        """All values of the field that `lookup` is about, ascending, and the row of each."""
+        with self._database.reading() as connection:
+            return fields.numbers(connection, number, lookup)
 
     def lexical(self, number: int, words: str, limit: int, allowed: Allowed | None = None) -> list[tuple[int, float]]:
         """Rows whose texts have some of the words, with their BM25 scores, best first; a higher one is better.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from service.search.filters import fields
 from service.search.filters.entries import entries
 from service.search.filters.evaluate import matches
-from service.search.filters.model import Filter, Lookup
+from service.search.filters.model import Filter, Lookup, Range, TimeRange
 from service.search.points import Metadata, PointId
 from service.search.view import View, bits_of
 
@@ -71,6 +71,12 @@ class DictionaryStore:
         with self._lock:
             self.asked.append("table")
             return fields.matching_rows(self._connection, 1, lookup)
+
+    def numbers(self, lookup: Range | TimeRange) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """As Source has it."""
+        with self._lock:
+            self.asked.append("numbers")
+            return fields.numbers(self._connection, 1, lookup)
 
     def metadata_after(self, row: int) -> Iterator[tuple[int, Metadata | None]]:
         """As Source has it."""
