@@ -81,6 +81,7 @@ def configure_logs(level: str) -> Lines:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(threshold)
+    logging.getLogger("httpx").setLevel(max(threshold, logging.WARNING))  # else a line for each call to Qdrant
     return lines
 
 
