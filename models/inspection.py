@@ -2,19 +2,22 @@
 instead of filling the memory, taking for ever or leading to other files."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from models.errors import CheckpointError
 from models.manifest import CURE, read_json, require_file
 
-MOST_BYTES = 512 * 1024 * 1024  # of a file of settings or of a tokenizer; the largest known are a tenth of it
+MOST_BYTES = 128 * 1024 * 1024  # of a file of settings or of a tokenizer; the largest known are a third of it
 MOST_LAYERS = 1_000
+MOST_TOKENS = 1 << 22  # the library makes a list as long as the largest number of a token
+MOST_ADDED = 1 << 22  # characters of them with what is told of them; the library takes a hundred times as many bytes
 MOST = 1 << 32  # any whole number in a config.json; tokenizers state more, and for another purpose
 
 _SETTINGS = ("*.json", "*.txt", "*.model", "*.jinja", "*.safetensors", "*.bin")
 _WEIGHTS = (".safetensors", ".bin")
+_COUNTS = re.compile(r"(?:^|_)(?:sizes?|heads|layers?|depths?|dims?|embeddings)$")
 _LAYERS = re.compile(r"(?:^|_)(?:layers?|depths?|stages?|blocks?)$")
 
 
@@ -38,8 +41,10 @@ def inspect_directory(directory: Path) -> None:
     if config.exists():
         for name, value in _whole_numbers(read_json(config)):
             most = MOST_LAYERS if _LAYERS.search(name) else MOST
-            if abs(value) > most:
-                raise CheckpointError(f"{config}: its {name} is beyond {most}. {CURE}")
+            least = 0 if _COUNTS.search(name) else -MOST
+            if not least <= value <= most:
+                raise CheckpointError(f"{config}: its {name} is not from {least} to {most}. {CURE}")
+    _check_tokens(directory)
 
 
 def require_held(directory: Path, network: Built) -> None:
@@ -57,6 +62,31 @@ def require_held(directory: Path, network: Built) -> None:
             f"{directory}: the model of its config.json has {wanted} numbers, and its files of weights {held} bytes. "
             "They do not belong together; fetch or export the model again."
         )
+
+
+def _check_tokens(directory: Path) -> None:
+    """Refuse numbers of tokens that no vocabulary reaches."""
+    path = directory / "tokenizer.json"
+    if path.exists():
+        content = read_json(path, most_bytes=MOST_BYTES)
+        model = content.get("model")
+        vocabulary = model.get("vocab") if isinstance(model, dict) else None
+        numbers = [*vocabulary.values()] if isinstance(vocabulary, dict) else []
+        added, processor = content.get("added_tokens"), content.get("post_processor")
+        own = [number for part in (added, processor) for _, number in _whole_numbers(part)]
+        _require_tokens(path, [*numbers, *own], added)
+    path = directory / "tokenizer_config.json"
+    if path.exists():
+        added = read_json(path).get("added_tokens_decoder")
+        keys = added if isinstance(added, dict) else {}
+        _require_tokens(path, [int(key) for key in keys if key.isdecimal()], added)
+
+
+def _require_tokens(path: Path, numbers: Sequence[object], added: object) -> None:
+    if not all(isinstance(number, int) and 0 <= number < MOST_TOKENS for number in numbers):
+        raise CheckpointError(f"{path}: a token has a number that is not from 0 to {MOST_TOKENS - 1}. {CURE}")
+    if len(str(added)) > MOST_ADDED:
+        raise CheckpointError(f"{path}: its added tokens are longer than {MOST_ADDED} characters in all. {CURE}")
 
 
 def _whole_numbers(content: object) -> Iterator[tuple[str, int]]:

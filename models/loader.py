@@ -46,6 +46,7 @@ def load(name: str | Path, *, pooling: Pooling | None = None) -> Checkpoint:
         dimension=int(backbone.config.hidden_size),
     )
     tokenizer = TextTokenizer.from_directory(directory, max_tokens=config.max_tokens)
+    tokenizer.require_known(int(backbone.config.vocab_size))
     model = _model(directory, backbone, config, head_tensors).eval()
     model.requires_grad_(requires_grad=False)
     return Checkpoint(

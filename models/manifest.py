@@ -56,19 +56,19 @@ def read_card(directory: Path) -> dict[str, Any]:
     return card
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, *, most_bytes: int = MOST_JSON_BYTES) -> dict[str, Any]:
     """A JSON object from a file of a checkpoint.
 
     Raises:
         CheckpointError: the file is missing or holds something else.
     """
-    content = read_value(path)
+    content = read_value(path, most_bytes=most_bytes)
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: expected a JSON object, found {type(content).__name__}. {CURE}")
     return content
 
 
-def read_value(path: Path) -> Any:
+def read_value(path: Path, *, most_bytes: int = MOST_JSON_BYTES) -> Any:
     """Any JSON from a file of a checkpoint.
 
     Raises:
@@ -77,9 +77,9 @@ def read_value(path: Path) -> Any:
     require_file(path)
     try:
         with path.open("rb") as file:
-            content = file.read(MOST_JSON_BYTES + 1)
-        if len(content) > MOST_JSON_BYTES:
-            raise CheckpointError(f"{path}: over {MOST_JSON_BYTES} bytes, which no settings are. {CURE}")
+            content = file.read(most_bytes + 1)
+        if len(content) > most_bytes:
+            raise CheckpointError(f"{path}: over {most_bytes} bytes, which no settings are. {CURE}")
         return json.loads(content)
     except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: not readable as JSON ({type(error).__name__}). {CURE}") from error

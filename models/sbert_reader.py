@@ -85,7 +85,7 @@ def _folders(path: Path) -> dict[str, str]:
     if kinds != [kind for kind in _OPENED if kind in kinds]:
         raise CheckpointError(f"{path}: its modules are {', '.join(kinds)}; this project opens {', '.join(_OPENED)}.")
     folders = {kind: str(module.get("path", "")) for kind, module in zip(kinds, modules, strict=True)}
-    if any(Path(folder).is_absolute() or ".." in Path(folder).parts for folder in folders.values()):
+    if any(Path(each).is_absolute() or ".." in Path(each).parts or len(each) > 255 for each in folders.values()):
         raise CheckpointError(f"{path}: one of its modules is not below the directory. Fetch the model again.")
     return folders
 

@@ -107,6 +107,7 @@ def _open_quickly(
     tokenizer = TextTokenizer.from_file(
         directory / "tokenizer.json", max_tokens=encoder.max_tokens, pad_id=int(config["pad_token_id"])
     )
+    tokenizer.require_known(len(read.weights.words))
     runtime = NativeRuntime(
         read.weights,
         read.heads,

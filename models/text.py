@@ -1,6 +1,7 @@
 """From text to token ids: one rule for what counts as content, where to cut, and what was cut."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,24 +68,19 @@ class TextTokenizer:
         """
         from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-        try:
+        with _told_of(directory, "Put the tokenizer.json of the base model beside the weights."):
             loaded = AutoTokenizer.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
-        except Exception as error:  # the libraries raise many kinds; the caller is told which directory
-            raise CheckpointError(
-                f"{directory}: no tokenizer could be read ({type(error).__name__}). "
-                "Put the tokenizer.json of the base model beside the weights."
-            ) from error
-        if not isinstance(loaded, PreTrainedTokenizerFast):
-            raise CheckpointError(
-                f"{directory}: the tokenizer is {type(loaded).__name__}, which has no fast form. "
-                "Convert it to tokenizer.json first."
+            if not isinstance(loaded, PreTrainedTokenizerFast):
+                raise CheckpointError(
+                    f"{directory}: the tokenizer is {type(loaded).__name__}, which has no fast form. "
+                    "Convert it to tokenizer.json first."
+                )
+            return cls(
+                Tokenizer.from_str(loaded.backend_tokenizer.to_str()),
+                max_tokens=max_tokens,
+                pad_id=loaded.pad_token_id or 0,
+                mask_id=loaded.mask_token_id,
             )
-        return cls(
-            Tokenizer.from_str(loaded.backend_tokenizer.to_str()),
-            max_tokens=max_tokens,
-            pad_id=loaded.pad_token_id or 0,
-            mask_id=loaded.mask_token_id,
-        )
 
     @classmethod
     def from_file(cls, path: Path, *, max_tokens: int, pad_id: int) -> "TextTokenizer":
@@ -93,13 +89,21 @@ class TextTokenizer:
         Raises:
             CheckpointError: it cannot be read.
         """
-        try:
-            tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises plain Exception
-            raise CheckpointError(
-                f"{path}: no tokenizer could be read ({str(error)[:200]}). Fetch or export the model again."
-            ) from error
-        return cls(tokenizer, max_tokens=max_tokens, pad_id=pad_id)
+        with _told_of(path, "Fetch or export the model again."):
+            return cls(Tokenizer.from_file(str(path)), max_tokens=max_tokens, pad_id=pad_id)
+
+    def require_known(self, rows: int) -> None:
+        """Refuse a tokenizer that frames every text by tokens that a model with so many embeddings does not have.
+
+        Raises:
+            CheckpointError: says which token.
+        """
+        for token in (*self._before, *self._after):
+            if token >= rows:
+                raise CheckpointError(
+                    f"The tokenizer frames texts by the token {token}, and the model has {rows}. They do not belong "
+                    "together; fetch the model again."
+                )
 
     def encode(self, texts: Sequence[str], *, direction: Direction = "right") -> list[Tokenized]:
         """Token ids of each text, cut at `max_tokens`; `left` keeps the end of a text.
@@ -173,6 +177,19 @@ class TextTokenizer:
     def _check(self, index: int, ids: Sequence[int]) -> None:
         if ids and not (min(ids) >= 0 and max(ids) < self.vocabulary_size):
             raise TextError(index, f"its token ids are not all from 0 to {self.vocabulary_size - 1}")
+
+
+@contextmanager
+def _told_of(path: Path, cure: str) -> Iterator[None]:
+    """Turn whatever the libraries raise of a tokenizer into a CheckpointError; a panic of theirs is no Exception."""
+    try:
+        yield
+    except CheckpointError:
+        raise
+    except BaseException as error:
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise CheckpointError(f"{path}: no tokenizer could be read ({type(error).__name__}). {cure}") from error
 
 
 def _special_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:

@@ -92,7 +92,10 @@ def describe(backbone: PreTrainedModel) -> Architecture:
     family = type(backbone).__name__
     if family not in _FAMILIES:
         raise UnsupportedArchitecture(f"{family} is not one of {', '.join(_FAMILIES)}")
-    return _FAMILIES[family](backbone)
+    architecture = _FAMILIES[family](backbone)
+    if not architecture.layers:
+        raise UnsupportedArchitecture(f"{family} without layers is computed by no fast path")
+    return architecture
 
 
 # MPNet fixes both in its code: its config's number of buckets only sizes the table.

@@ -57,6 +57,8 @@ class Weights:
     """(heads, 2 x longest - 1) bias of the attention scores by distance from query to key, lowest first"""
 
     def __post_init__(self) -> None:
+        if not self.layers:
+            raise UnsupportedArchitecture("it has no layers")
         hidden, intermediate = self.words.shape[1], self.layers[0].up.weight.shape[0]
         widths = (hidden, intermediate, hidden // self.heads)
         if any(width < 1 or width % _LANES for width in widths) or hidden % self.heads:
