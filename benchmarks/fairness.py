@@ -9,7 +9,7 @@ client of large requests sends them back to back. Sentences are drawn by a seed 
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from itertools import cycle
@@ -106,17 +106,17 @@ def sending(server: Server, large: Sequence[str]) -> Iterator[list[float]]:
 
 
 def _send(server: Server, large: Sequence[str], taken: list[float], done: Event) -> None:
-    connection = HTTPConnection("127.0.0.1", server.port)
-    for body in cycle(large):
-        started = time.perf_counter()
-        connection.request("POST", server.plan.path, body, {"content-type": "application/json"})
-        answer = connection.getresponse()
-        answer.read()
-        if answer.status != 200:
-            raise RuntimeError(f"the server answered a large request with {answer.status}")
-        taken.append(time.perf_counter() - started)
-        if done.is_set():
-            return
+    with closing(HTTPConnection("127.0.0.1", server.port)) as connection:
+        for body in cycle(large):
+            started = time.perf_counter()
+            connection.request("POST", server.plan.path, body, {"content-type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 200:
+                raise RuntimeError(f"the server answered a large request with {answer.status}")
+            taken.append(time.perf_counter() - started)
+            if done.is_set():
+                return
 
 
 def tables(seen: Seen, items: int) -> list[Table]:
