@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors import SafetensorError
 from torch import Tensor
 from transformers import (
     AutoConfig,
@@ -29,7 +28,9 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from models.errors import CheckpointError
+from models.inspection import inspect_directory, require_held
 from models.resolve import resolve
+from models.weight_files import check_weights
 
 Layer = Literal["image_embeds", "last_hidden_state[:, 0]", "pooler_output"]
 
@@ -40,7 +41,8 @@ _CLIP = ("clip", "clip_vision_model")
 _WITH_CLASS_TOKEN = ("deit", "dinov2", "dinov2_with_registers", "vit")
 _IRRELEVANT = ("_name_or_path", "architectures", "dtype", "id2label", "label2id", "transformers_version")
 _PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
-_FAILURES = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError, SafetensorError)
+_SIZES = ("size", "crop_size", "pad_size")  # settings of a processor
+_MOST_WIDE = 2048  # pixels that a picture may be scaled to; the largest models take 1536
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class ImageEncoder:
             CheckpointError: it is missing, damaged, incomplete, or no image encoder; one sentence with the cure.
         """
         directory = resolve(name)
+        inspect_directory(directory)
+        check_weights(directory)
         transformers_logging.set_verbosity_error()  # what is missing is checked below and said in one sentence
         transformers_logging.disable_progress_bar()
         model, layer = _read_model(directory)
@@ -114,14 +118,28 @@ def _read_processor(directory: Path) -> Any:
         )
     try:
         # The PIL backend needs no torchvision, and gives the same pixels whether that is installed or not.
-        return AutoImageProcessor.from_pretrained(
+        processor = AutoImageProcessor.from_pretrained(
             directory, backend="pil", local_files_only=True, trust_remote_code=False
         )
-    except _FAILURES as error:
+        preprocessing = json.loads(json.dumps(processor.to_dict(), default=str))
+    except Exception as error:  # transformers raises many kinds for settings that cannot be; the caller is told which
         raise CheckpointError(
             f"{directory}: no image processor can be made of its {_PROCESSOR_FILES[0]} ({_first_line(error)}). "
             "Copy that file from where the model came."
         ) from error
+    _check_sizes(directory, preprocessing)
+    return processor
+
+
+def _check_sizes(directory: Path, preprocessing: dict[str, Any]) -> None:
+    for name in _SIZES:
+        size = preprocessing.get(name)
+        for value in size.values() if isinstance(size, dict) else [size]:
+            if isinstance(value, int | float) and not 0 < value <= _MOST_WIDE:
+                raise CheckpointError(
+                    f"{directory / _PROCESSOR_FILES[0]}: its {name} is not from 1 to {_MOST_WIDE} pixels. "
+                    "Copy that file from where the model came."
+                )
 
 
 def _read_model(directory: Path) -> tuple[Any, Layer]:
@@ -132,16 +150,22 @@ def _read_model(directory: Path) -> tuple[Any, Layer]:
     try:
         config = AutoConfig.from_pretrained(directory, local_files_only=True, trust_remote_code=False)
         layer = _layer_of(config)
+        vision = _vision_part(config)
+        require_held(directory, _without_numbers(vision, layer))
         reader: Any = CLIPVisionModelWithProjection if layer == "image_embeds" else AutoModel
         model, report = reader.from_pretrained(
             directory,
-            config=_vision_part(config),
+            config=vision,
             dtype=torch.float32,
             output_loading_info=True,
             local_files_only=True,
             trust_remote_code=False,
         )
-    except _FAILURES as error:
+    except CheckpointError:
+        raise
+    except (
+        Exception
+    ) as error:  # transformers raises many kinds for what does not fit; the caller is told which directory
         raise CheckpointError(
             f"{directory}: the image encoder could not be opened: {_first_line(error)}. "
             "Give the directory of a vision model of transformers, or fetch this one again."
@@ -156,6 +180,13 @@ def _read_model(directory: Path) -> tuple[Any, Layer]:
             "The weights do not belong to this config.json; fetch the model again."
         )
     return model.eval().requires_grad_(requires_grad=False), layer
+
+
+def _without_numbers(config: Any, layer: Layer) -> Any:
+    with torch.device("meta"):
+        if layer == "image_embeds":
+            return CLIPVisionModelWithProjection(config)
+        return AutoModel.from_config(config, trust_remote_code=False)
 
 
 def _layer_of(config: PreTrainedConfig) -> Layer:
@@ -203,10 +234,11 @@ def _read_out(model: PreTrainedModel, layer: Layer, pixels: Tensor) -> Tensor:
 
 
 def _width(directory: Path, model: PreTrainedModel, processor: Any, layer: Layer) -> int:
-    """Encode a grey picture: a model and a processor that do not fit each other are found here, not hours later."""
+    """Encode two grey pictures: a model and a processor that do not fit each other are found here, not hours later."""
     try:
-        features = _features(model, layer, _pixels(processor, Image.new("RGB", (64, 64), "grey"))[None])
-    except _FAILURES as error:
+        grey = [_pixels(processor, Image.new("RGB", size, "grey")) for size in ((64, 64), (96, 40))]
+        features = _features(model, layer, torch.stack(grey))
+    except Exception as error:  # transformers raises many kinds for what does not fit; the caller is told which model
         raise CheckpointError(
             f"{directory}: {type(model).__name__} gives no image features ({_first_line(error)}). "
             "Give a vision backbone such as ResNet, ViT, CLIP, DINOv2 or MobileNetV2."

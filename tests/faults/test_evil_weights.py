@@ -19,6 +19,8 @@ from tests.faults.conftest import Runs
 
 MB = 1 << 20
 SAFE, PICKLED = "model.safetensors", "pytorch_model.bin"
+NOWHERE = torch.zeros(2, 0, dtype=torch.int64)
+SPARSE = torch.sparse_coo_tensor(NOWHERE, torch.zeros(0), (10**6, 10**6), check_invariants=True)
 Header = dict[str, Any]
 
 
@@ -115,7 +117,7 @@ def test_code_beside_the_weights_is_never_run(cage: Cage, encoder: Path, runs: R
         {"pooler.dense.weight": torch.zeros(1).half().expand(200_000, 200_000), "pooler.dense.bias": torch.zeros(1)},
         {"pooler.dense.weight": torch.zeros(32, 32, device="meta"), "pooler.dense.bias": torch.zeros(32)},
         {
-            "pooler.dense.weight": torch.sparse_coo_tensor(size=(10**6, 10**6), check_invariants=True),
+            "pooler.dense.weight": SPARSE,
             "pooler.dense.bias": torch.zeros(1),
         },
     ],

@@ -61,7 +61,7 @@ def read_ahead(
     waiting: deque[Future[Prepared | Unreadable]] = deque()
     with _two_threads() as pool:
         for name in ids:
-            waiting.append(pool.submit(_read, folder / name, prepare))
+            waiting.append(pool.submit(_read, folder, name, prepare))
             if len(waiting) > ahead:
                 yield waiting.popleft().result()
         while waiting:
@@ -81,8 +81,13 @@ def _two_threads() -> Iterator[ThreadPoolExecutor]:
             pool.shutdown(cancel_futures=True)
 
 
-def _read(path: Path, prepare: Callable[[Image.Image], Prepared]) -> Prepared | Unreadable:
+def _read(folder: Path, name: str, prepare: Callable[[Image.Image], Prepared]) -> Prepared | Unreadable:
+    path = folder / name
+    if ".." in Path(name).parts or Path(name).is_absolute():
+        return Unreadable("it is not below the folder of the pictures")
     try:
+        if not (path.is_file() or path.is_dir()) and path.exists():
+            return Unreadable("it is no file")  # a pipe would keep us waiting
         with Image.open(path, formats=_FORMATS) as image:
             if max(image.size) > _LONGEST * min(image.size):
                 return Unreadable(f"its longer side is more than {_LONGEST} times the shorter")
