@@ -135,19 +135,26 @@ def _read_table() -> Iterable[Rule]:
 
 
 RULES: Mapping[tuple[str, str], Rule] = {(rule.method, rule.path): rule for rule in _read_table()}
-_FIXED = {key: rule for key, rule in RULES.items() if "{" not in rule.path}
 
 
 def rule_for(method: str, path: str) -> Rule | None:
     """The rule for a request, the strictest where several match; None where there is no such route."""
     if method == "HEAD":
         method = "GET"
-    fixed = _FIXED.get((method, path))
-    if fixed is not None:
-        return fixed
+    usual = RULES.get((method, _template(path)))
+    if usual is not None:
+        return usual
     # All patterns, because those of the router end in `$`, which lets a line feed through: `/index%0A` is `/index`.
     found = [rule for rule in RULES.values() if rule.matches(method, path)]
     return max(found, key=lambda rule: _RANKS[rule.needed], default=None)
+
+
+def _template(path: str) -> str:
+    """The path, with what is a collection's name as such: so that most routes are found without a pattern."""
+    parts = path.split("/", 3)
+    if len(parts) == 4 and parts[1] == "collections" and parts[2]:
+        return f"/collections/{{name}}/{parts[3]}"
+    return path
 
 
 def allows(role: Role, needed: Needed) -> bool:

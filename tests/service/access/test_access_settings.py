@@ -1,9 +1,11 @@
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from service import protocol
 from service.errors import SettingsError
 from service.settings import Settings, load_settings
 
@@ -61,3 +63,15 @@ def test_the_key_to_send_is_not_taken_for_the_keys_to_ask_for(monkeypatch: pytes
         load_settings()
     assert GOOD not in str(caught.value)
     assert load_settings(api_keys=f"read:a:{GOOD}").has_keys
+
+
+def test_the_bounds_that_are_promised_are_those_of_the_settings() -> None:
+    text = (Path(__file__).parents[3] / "SECURITY.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| .+? \| `MCSE_(\w+)` \| ([\d.]+) \|", text, re.MULTILINE)
+    assert len(rows) == 14
+    assert {name: value for name, value in rows} == {
+        name: str(Settings.model_fields[name.lower()].default) for name, _ in rows
+    }
+    assert f"| {protocol.RECEIVE_WITHIN_S:g} |" in text
+    assert f"| {protocol.SEND_WITHIN_S:g} |" in text
+    assert f"| {protocol.MAX_HEAD_BYTES} |" in text

@@ -1,3 +1,4 @@
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from service.app import create_app
 from service.settings import Settings
 from tests.service.conftest import StubCheckpoint, StubEncoder
 
+ORDER: list[Needed] = ["open", "read", "write", "admin"]
 FILLED = {"{name}": "pets", "{snapshot}": "s-1", "{point_id}": "a/b/points/delete", "{model}": "org/model"}
 
 
@@ -82,8 +84,31 @@ def test_odd_paths_meet_what_the_router_makes_of_them(method: str, path: str, ne
     [("read", {"open", "read"}), ("write", {"open", "read", "write"}), ("admin", {"open", "read", "write", "admin"})],
 )
 def test_a_role_may_do_what_is_below_it(role: Role, may: set[Needed]) -> None:
-    needs: list[Needed] = ["open", "read", "write", "admin"]
-    assert {needed for needed in needs if allows(role, needed)} == may
+    assert {needed for needed in ORDER if allows(role, needed)} == may
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_the_quick_way_to_a_rule_finds_what_all_patterns_find(method: str) -> None:
+    parts = [
+        "collections",
+        "pets",
+        "points",
+        "delete",
+        "search",
+        "snapshots",
+        "snapshot",
+        "docs",
+        "v1",
+        "models",
+        "",
+        "{name}",
+    ]
+    for length in range(1, 5):
+        for chosen in product(parts, repeat=length):
+            for path in ("/" + "/".join(chosen), "/" + "/".join(chosen) + "\n"):
+                matching = [rule.needed for rule in RULES.values() if rule.matches(method, path)]
+                found = rule_for(method, path)
+                assert (found.needed if found else None) == max(matching, key=ORDER.index, default=None), path
 
 
 def test_what_changes_data_is_what_asks_for_more_than_reading() -> None:
@@ -103,4 +128,4 @@ def test_the_name_in_a_path_is_that_of_the_collection_or_alias() -> None:
 def test_the_guide_says_what_each_role_may() -> None:
     guide = (Path(__file__).parents[3] / "docs" / "deployment.md").read_text(encoding="utf-8")
     for role in ("read", "write", "admin"):
-        assert f"| `{role}` |" in guide
+        assert f"| {role} |" in guide

@@ -193,8 +193,8 @@ def is_whole(connection: ssl.SSLSocket) -> bool:
 def test_an_answer_that_is_not_read_in_time_is_thrown_away(
     secured: Secured, trusting: Trusting, monkeypatch: pytest.MonkeyPatch, within_s: float, whole: bool, last: bool
 ) -> None:
-    monkeypatch.setattr(handshakes, "SEND_WITHIN_S", within_s)
-    monkeypatch.setattr(server, "KEEP_ALIVE_S", within_s)
+    monkeypatch.setattr(handshakes, "SEND_WITHIN_S", within_s if last else 10)
+    monkeypatch.setattr(server, "KEEP_ALIVE_S", 10 if last else within_s)
     monkeypatch.setattr("service.access.secured.GOODBYE_S", 0.1)
     running = secured(max_items=2000, max_pending=2000, max_batch_tokens=65_536)
     with ask_much(running, trusting(), last=last) as reader:
