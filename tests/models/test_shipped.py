@@ -1,12 +1,14 @@
 """The checkpoint that ships: it verifies, it is small, and three worlds read the same vectors from it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from models import Checkpoint, ReferenceRuntime, load
+from models import Checkpoint, Embedder, ReferenceRuntime, load
 from models.verify import verify
 
 PATH = Path(__file__).parents[2] / "models" / "checkpoints" / "mcse-minilm-l6"
@@ -47,10 +49,19 @@ def test_its_card_holds_the_scores_that_were_asked_of_it(shipped: Checkpoint) ->
 
 @pytest.mark.data
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::models.TruncationWarning")
 def test_its_scores_are_what_its_weights_give(shipped: Checkpoint, data: Path) -> None:
     from training.evaluation.evaluator import Evaluator
 
-    found = Evaluator(shipped.model, shipped.tokenizer, data).all().to_dict()
+    served = Embedder(PATH, precision="float32", threads=1)
+
+    class AsServed(Evaluator):
+        """Encodes as the service does, which takes half the time."""
+
+        def encode(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+            return served.encode(sentences, normalize=False)
+
+    found = AsServed(shipped.model, shipped.tokenizer, data).all().to_dict()
     for kind in ("sts", "retrieval"):
         recorded = shipped.card["scores"][kind]
         assert {name: found[kind][name] for name in recorded} == pytest.approx(recorded, abs=0.05)
