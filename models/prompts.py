@@ -9,6 +9,7 @@ from models.errors import CheckpointError, OptionError
 from models.manifest import CURE, read_json
 
 FILE = "config_sentence_transformers.json"
+MOST_CHARS = 4096  # of a prompt, which is put before every text
 
 Role = Literal["query", "document"]
 
@@ -59,6 +60,8 @@ def read_prompts(directory: Path) -> Prompts:
     named, default = settings.get("prompts") or {}, settings.get("default_prompt_name")
     if not isinstance(named, dict) or not all(isinstance(text, str | None) for text in named.values()):
         raise CheckpointError(f"{path}: its prompts are not an object of names and texts. {CURE}")
-    if default is not None and default not in named:
+    if any(len(text or "") > MOST_CHARS for text in named.values()):
+        raise CheckpointError(f"{path}: one of its prompts has more than {MOST_CHARS} characters. {CURE}")
+    if default is not None and default not in list(named):
         raise CheckpointError(f"{path}: its default_prompt_name is none of its prompts. Name one of them, or set null.")
     return Prompts({name: text or "" for name, text in named.items()}, default)

@@ -16,6 +16,7 @@ from models.config import AVERAGED_LAYERS, Pooling
 from models.errors import CheckpointError
 from models.inspection import MOST_LAYERS
 from models.manifest import read_json, read_value
+from models.prompts import FILE, read_prompts
 from models.sbert_writer import DENSE_SETTINGS, layer_weights
 from models.weight_files import read_state
 
@@ -48,6 +49,8 @@ def read_modules(directory: Path) -> SbertModules:
     folders = _folders(directory / "modules.json")
     path = folders["Pooling"]
     pooling = _pooling_of(directory / path / "config.json")
+    if pooling == "mean":
+        _check_prompts(directory, directory / path / "config.json")
     layers, dense = folders.get("WeightedLayerPooling"), folders.get("Dense")
     if layers is None and dense is None:
         return SbertModules(pooling, f"{path}/config.json says so")
@@ -111,6 +114,15 @@ def _pooling_of(path: Path) -> Pooling:
     raise CheckpointError(
         f"{path}: its pooling is {' and '.join(map(str, modes)) or 'not given'}; this project computes cls or mean."
     )
+
+
+def _check_prompts(directory: Path, path: Path) -> None:
+    """A prompt's tokens count in the mean, as they do in sentence-transformers unless `include_prompt` is false."""
+    if read_json(path).get("include_prompt") is False and any(read_prompts(directory).named.values()):
+        raise CheckpointError(
+            f"{path}: its include_prompt is false, which leaves a prompt's tokens out of the mean; this project counts "
+            f"them. Take the prompts out of {FILE} and send texts without them."
+        )
 
 
 def _check_dense(path: Path) -> None:

@@ -35,6 +35,8 @@ def test_a_prompt_that_is_null_is_empty(tmp_path: Path) -> None:
         ({"prompts": {"query": 5}}, "not an object of names and texts"),
         ({"prompts": {"query": ""}, "default_prompt_name": "document"}, "none of its prompts"),
         ({"prompts": {"query": ""}, "default_prompt_name": 5}, "none of its prompts"),
+        ({"prompts": {"query": ""}, "default_prompt_name": ["query"]}, "none of its prompts"),
+        ({"prompts": {"query": "q" * 4097}}, "more than 4096 characters"),
     ],
 )
 def test_foreign_prompts_are_named(tmp_path: Path, settings: dict[str, object], told: str) -> None:

@@ -169,3 +169,18 @@ def test_a_head_without_its_weights_or_of_another_width_is_refused(tmp_path: Pat
     path.unlink()
     with pytest.raises(CheckpointError, match="2_Dense: no model"):
         load(tmp_path / "st")
+
+
+def test_prompts_that_do_not_count_in_the_mean_are_refused(tmp_path: Path, deep: Path) -> None:
+    peer = SentenceTransformer(modules=[Transformer(str(deep)), Pooling(WIDTH, "mean")], device="cpu")
+    peer.prompts = {"query": "the dog "}
+    peer.save(str(tmp_path / "st"))
+    checkpoint = load(tmp_path / "st")
+    prompted = [checkpoint.prompts["query"] + text for text in TEXTS]
+    ours = ReferenceRuntime(checkpoint).encode([each.ids for each in checkpoint.tokenizer.encode(prompted)])
+    np.testing.assert_allclose(ours, peer.encode(TEXTS, prompt_name="query"), atol=1e-6)
+    rewrite(tmp_path / "st" / "1_Pooling" / "config.json", include_prompt=False)
+    with pytest.raises(CheckpointError, match="include_prompt is false"):
+        load(tmp_path / "st")
+    rewrite(tmp_path / "st" / "config_sentence_transformers.json", prompts={"query": ""})
+    load(tmp_path / "st")
