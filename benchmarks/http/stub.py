@@ -72,6 +72,10 @@ class Nothing:
         """The same vector for each."""
         return np.broadcast_to(self.vector, (len(batch), len(self.vector)))
 
+    def states(self, batch: Sequence[Sequence[int]]) -> list[NDArray[np.float32]]:
+        """Nobody asks for them here."""
+        raise NotImplementedError
+
     def ground(self, sentences: NDArray[np.float32]) -> NDArray[np.float32]:
         """There is no grounded space."""
         raise NotImplementedError
