@@ -8,6 +8,8 @@ from training.config.checks import check
 from training.config.sections import TrainConfig
 from training.errors import ConfigError
 
+_MOST_BYTES = 16_384  # the largest ones that come with mcse are a tenth of it
+
 
 def load_config(path: Path) -> TrainConfig:
     """Read a run's TOML file.
@@ -16,10 +18,14 @@ def load_config(path: Path) -> TrainConfig:
         ConfigError: the file cannot be read, or a setting is unknown, mistyped, out of range or contradictory.
     """
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ConfigError(
+                f"{path}: over {_MOST_BYTES} bytes, which no settings of a run are. Is it the right file?"
+            )
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: there is no such file. See configs/ for the ones that come with mcse.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not readable as TOML: {error}") from error
     return parse_config(tables, source=str(path))
 

@@ -7,6 +7,8 @@ from typing import Any
 from training.data.files import opened
 from training.errors import DataError
 
+_MOST_BYTES = 512 * 1024 * 1024  # COCO's own are a fifth of it
+
 
 def read_coco(path: Path) -> dict[str, list[str]]:
     """Captions by the image's `file_name`, in the order of `images`; captions in the order of `annotations`.
@@ -39,7 +41,9 @@ def read_coco(path: Path) -> dict[str, list[str]]:
 
 def _load(path: Path) -> Any:
     with opened(path) as file:
-        raw = file.read()
+        raw = file.read(_MOST_BYTES + 1)
+    if len(raw) > _MOST_BYTES:
+        raise DataError(f"{path}: over {_MOST_BYTES} bytes of JSON. Is this a file of captions?")
     try:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import struct
 import zipfile
 import zlib
@@ -23,12 +24,19 @@ ENDINGS = {".h5": "hdf5", ".hdf5": "hdf5", ".npz": "npz", ".safetensors": "safet
 _MAGIC = {b"\x89HDF\r\n\x1a\n": "hdf5", b"PK\x03\x04": "npz"}
 _DTYPES = {"float16": "F16", "float32": "F32", "float64": "F64"}  # numpy's name and safetensors'
 _ROWS = 4_096  # looked through at a time
+_TEXTS, _LONGEST_ID = 16, 4_096
+_HEADERS: dict[tuple[int, int], Callable[..., Any]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+_MOST_PACKED = 100  # times smaller than what is in it; features of pictures shrink by a tenth
 
 # What the three libraries raise for files that are damaged or hold something else.
 _DAMAGED = (
     AttributeError,
     EOFError,
     KeyError,
+    MemoryError,
     OSError,
     RuntimeError,
     TypeError,
@@ -121,28 +129,75 @@ def _kind(path: Path) -> str:
 
 def _read_hdf5(path: Path) -> Content:
     with h5py.File(path) as file:
-        values = np.asarray(file["features"][:])
-        return (_texts(np.array(file["image_ids"].asstr("utf-8")[:], str)) if "image_ids" in file else None), values
+        values = np.asarray(_held(file, "features")[:])
+        return (_texts_of(_held(file, "image_ids")) if "image_ids" in file else None), values
+
+
+def _texts_of(found: Any) -> list[str]:
+    """Some at a time: any number of them may be the same place in the file."""
+    ids: list[str] = []
+    texts = found.asstr("utf-8")
+    for start in range(0, len(found), _TEXTS):
+        ids.extend(texts[start : start + _TEXTS])
+        if any(len(name) > _LONGEST_ID for name in ids[start:]):
+            raise ValueError(f"an id is longer than {_LONGEST_ID} characters")
+    return _texts(ids)
+
+
+def _held(file: h5py.File, name: str) -> Any:
+    """A data set that is in this file, with its numbers: others are somewhere else, or as large as anybody likes."""
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} is a link to somewhere else")
+    found = file[name]
+    if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
+        raise ValueError(f"{name} is no data set of this file")
+    _require_held(name, found.nbytes, found.id.get_storage_size())
+    return found
 
 
 def _read_npz(path: Path) -> Content:
-    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-        values = file["features"]
-        return (_texts(file["image_ids"]) if "image_ids" in file else None), values
+    with path.open("rb") as opened:
+        with zipfile.ZipFile(opened) as archive:
+            for entry in archive.infolist():
+                _require_held(entry.filename, entry.file_size, entry.compress_size)
+                _require_whole(archive, entry)
+        opened.seek(0)
+        with np.load(opened, allow_pickle=False) as file:
+            values = file["features"]
+            return (_texts(file["image_ids"]) if "image_ids" in file else None), values
+
+
+def _require_whole(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+    """Refuse an array that is shorter than its shape, for which numpy would make room first."""
+    with archive.open(entry) as file:
+        version = np.lib.format.read_magic(file)
+        if version not in _HEADERS:
+            raise ValueError(f"{entry.filename} has the version {version}")
+        shape, _, dtype = _HEADERS[version](file)
+    if math.prod(shape) * dtype.itemsize > entry.file_size:
+        raise ValueError(f"{entry.filename} is shorter than its shape {shape}")
+
+
+def _require_held(name: str, unpacked: int, packed: int) -> None:
+    """Refuse what would be far larger in memory than it is in the file."""
+    if unpacked > _MOST_PACKED * max(packed, _ROWS):
+        raise ValueError(f"{name} unpacks from {packed} to {unpacked} bytes")
 
 
 def _read_safetensors(path: Path) -> Content:
     with safe_open(path, framework="np") as file:
         values = file.get_tensor("features")
         listed = (file.metadata() or {}).get("image_ids")
-    return (_texts(np.array(json.loads(listed))) if listed is not None else None), values
+    return (_texts(json.loads(listed)) if listed is not None else None), values
 
 
-def _texts(ids: NDArray[Any]) -> list[str]:
-    if ids.dtype.kind == "S":
-        ids = np.char.decode(ids, "utf-8")
-    if ids.dtype.kind != "U" or ids.ndim != 1:
-        raise ValueError(f"image_ids is an array of {ids.dtype} with shape {ids.shape} instead of a list of text")
+def _texts(ids: NDArray[Any] | list[Any]) -> list[str]:
+    if isinstance(ids, np.ndarray):
+        ids = np.char.decode(ids, "utf-8") if ids.dtype.kind == "S" else ids
+        if ids.dtype.kind != "U" or ids.ndim != 1:
+            raise ValueError(f"image_ids is an array of {ids.dtype} with shape {ids.shape} instead of a list of text")
+    elif not isinstance(ids, list) or not all(isinstance(name, str) for name in ids):
+        raise ValueError("image_ids is no list of text")
     return [str(name) for name in ids]
 
 

@@ -9,6 +9,8 @@ from typing import BinaryIO, cast
 
 from training.errors import DataError
 
+MOST_LINE_BYTES = 64 * 1024 * 1024  # no caption, sentence or row is near it
+
 _BOM = "\ufeff"
 
 
@@ -36,7 +38,9 @@ def whole_lines(path: Path) -> Iterator[tuple[int, str]]:
         DataError: as `lines`.
     """
     with opened(path) as file:
-        for number, raw in enumerate(file, start=1):
+        for number, raw in enumerate(iter(lambda: file.readline(MOST_LINE_BYTES + 1), b""), start=1):
+            if len(raw) > MOST_LINE_BYTES:
+                raise DataError(f"{path}, line {number}: over {MOST_LINE_BYTES} bytes. Is this the right file?")
             try:
                 line = raw.decode("utf-8")
             except UnicodeDecodeError as error:

@@ -38,7 +38,7 @@ def read_scores(path: Path) -> dict[str, Any]:
         scores = json.loads(file.read_bytes())
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}). Make it with mcse evaluate --output.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{file}: not JSON ({error}). Make it again with mcse evaluate --output.") from error
     if not (isinstance(scores, dict) and isinstance(scores.get("sts"), dict)):
         raise DataError(f"{file}: expected an object with the scores under sts. Make it with mcse evaluate --output.")

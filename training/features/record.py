@@ -79,5 +79,5 @@ def finished(output: Path, key: str) -> Outcome | None:
         if record["settings"] != key or record["sha256"] != sha256_of(output):
             return None
         return Outcome(record["features"], record["width"], record["skipped"], already=True)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
         return None

@@ -69,7 +69,7 @@ def _check_present(output: Path, made_from: Mapping[str, Any]) -> Mapping[str, A
         record = json.loads((output / RECORD).read_bytes())
         counts: Mapping[str, Any] = record["counts"]
         digests = dict(record["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{output}: it is there already, without a readable {RECORD}. {cure}") from error
     for name in made_from:
         if _facts(record.get(name)) != _facts(made_from[name]):

@@ -146,5 +146,5 @@ def _refuse_unknown(tables: Mapping[str, Any], path: Path) -> None:
 def _read_toml(path: Path) -> Tables:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not readable as TOML: {error}") from error

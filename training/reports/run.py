@@ -94,7 +94,7 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_bytes())
     except OSError as error:
         raise TrainingError(f"{path}: cannot be read ({error.strerror}).") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TrainingError(f"{path}: not JSON ({error}). Restore the file, or start the run again.") from error
     if not isinstance(content, dict):
         raise TrainingError(f"{path}: expected a JSON object. Restore the file, or start the run again.")
