@@ -33,7 +33,7 @@ from models.vectors import Space, VectorForm, code_type, unit
 BATCH_SIZE = 1024
 """Texts in one call of the runtime, which sorts them by length and computes no padding."""
 
-Texts: TypeAlias = str | Sequence[str]
+Texts: TypeAlias = str | Sequence[str] | NDArray[np.str_]
 Side: TypeAlias = Texts | NDArray[Any]
 
 

@@ -38,7 +38,8 @@ def prompted(tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Emb
 
 def test_one_text_is_a_vector_and_a_list_is_a_matrix(embedder: Embedder) -> None:
     matrix = embedder.encode(TEXTS)
-    assert (matrix.shape, matrix.dtype) == ((4, 32), np.float32)
+    assert matrix.shape == (4, 32)
+    assert matrix.dtype == np.float32
     assert np.array_equal(embedder.encode(TEXTS[1]), matrix[1])
     np.testing.assert_allclose(np.linalg.norm(matrix, axis=1), 1, atol=1e-6)
     assert embedder.encode(np.array(TEXTS)).shape == (4, 32)
@@ -145,7 +146,8 @@ def test_token_states_are_what_pooling_reads(embedder: Embedder) -> None:
 def test_search_finds_the_nearest_sentences(embedder: Embedder) -> None:
     embedder.build_index(TEXTS)
     hits = embedder.search(TEXTS[1], top_k=2)
-    assert hits[0] == (TEXTS[1], pytest.approx(1, abs=1e-6))
+    assert hits[0][0] == TEXTS[1]
+    assert hits[0][1] == pytest.approx(1, abs=1e-6)
     assert [len(each) for each in embedder.search(TEXTS, top_k=3)] == [3] * 4
     assert embedder.search(TEXTS[1], threshold=0.9999) == hits[:1]
     embedder.add_to_index(["two women", "a man"])

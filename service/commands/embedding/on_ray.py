@@ -6,7 +6,7 @@ files by the same names.
 
 import logging
 import os
-import shutil
+import socket
 import sys
 import uuid
 from collections.abc import Iterator
@@ -28,12 +28,13 @@ from ray.data import ActorPoolStrategy, DataContext, Dataset, Datasource, ReadTa
 from ray.data.block import BlockMetadata
 
 from models.cores import usable_cores
+from models.errors import CheckpointError, PrecisionError
 from models.files import sync_directory
 from models.vectorizer import Vectorizer
 from models.vectors import code_type
 from service.commands.embedding.chunks import Chunk, chunks_of
 from service.commands.embedding.job import Done, Job, Opening
-from service.commands.embedding.partial import Listed
+from service.commands.embedding.partial import Listed, remove_partial
 from service.commands.embedding.stages import embedded, tokenized
 from service.commands.embedding.table import schema_of, table_of
 from service.commands.errors import CommandError
@@ -45,6 +46,8 @@ from service.importing.records import Record, Rejection
 
 _TASK_ROWS = 8_192  # that a worker is given at a time
 _FILE_ROWS = 65_536  # of an output file, at least, but for the last ones
+_REACHABLE_WITHIN_S = 10.0
+_NOBODY = "{}: no Ray cluster answers there. Start it with `ray start`, or give `local`."
 _EXAMPLES = 5  # rejections that the summary shows
 
 _READ = pa.schema(
@@ -68,26 +71,37 @@ class Task:
     opening: Opening
     fingerprint: str
     """Of the caller's model, which a worker's must be"""
-    rejected: Path | None
-    """Directory for what is left out; None where a record that cannot be embedded ends the run"""
+    directory: Path
+    """Where `rejected` is, for what is left out, and `failed`, for why the job had to end; all machines see it"""
+    leaves_out: bool
+    """Else a record that cannot be embedded ends the job"""
+
+    @contextmanager
+    def reported(self) -> Iterator[None]:
+        """Write down what ends the job: of an error, Ray brings to the caller only its traceback."""
+        try:
+            yield
+        except (CommandError, SourceError, InvalidInput, CheckpointError, PrecisionError) as error:
+            (self.directory / "failed" / uuid.uuid4().hex).write_text(str(error), encoding="utf-8")
+            raise
 
 
 class Records(Datasource):  # type: ignore[misc]  # Ray is not there where types are checked
     """The records of files, a read task each."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, task: Task) -> None:
         super().__init__()
-        self._job = job
+        self._task = task
 
     def estimate_inmemory_data_size(self) -> int | None:
         """Bytes of the files."""
-        return sum(size_of(name) or 0 for name in self._job.files)
+        return sum(size_of(name) or 0 for name in self._task.job.files)
 
     def get_read_tasks(self, *_: Any, **__: Any) -> list[ReadTask]:
         """As Ray calls it, with its wishes."""
         return [
-            ReadTask(partial(_read, self._job, number), BlockMetadata(None, size_of(name), None, input_files=[name]))
-            for number, name in enumerate(self._job.files)
+            ReadTask(partial(_read, self._task, number), BlockMetadata(None, size_of(name), None, input_files=[name]))
+            for number, name in enumerate(self._task.job.files)
         ]
 
 
@@ -97,40 +111,43 @@ class Worker:
     def __init__(self, task: Task) -> None:
         """Raises CommandError where the model is not the caller's."""
         self._task = task
-        self._vectorizer = Vectorizer(**task.opening)
-        if self._vectorizer.fingerprint != task.fingerprint:
-            raise CommandError(
-                f"{task.opening['model']}: a machine of the cluster has another model by this name than this machine. "
-                "Give all of them the same."
-            )
+        with task.reported():
+            self._vectorizer = Vectorizer(**task.opening)
+            if self._vectorizer.fingerprint != task.fingerprint:
+                raise CommandError(
+                    f"{task.opening['model']}: a machine of the cluster has another model by this name than this one. "
+                    "Give all of them the same."
+                )
         form = task.job.form
         self._width, self._dtype = self._vectorizer.width_of(form), code_type(form.quantization)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Rows of `_READ` to rows of the output, fewer by those that cannot be embedded."""
+        task = self._task
         listed: list[Listed] = []
         blocks = [np.empty((0, self._width), self._dtype)]
-        for chunk in _chunks(batch.to_pylist()):
-            ready = tokenized([chunk], self._task.job, self._vectorizer)
-            for each in embedded(ready, self._task.job, self._vectorizer):
+        with task.reported():
+            for each in embedded(
+                tokenized(_chunks(batch.to_pylist()), task.job, self._vectorizer), task.job, self._vectorizer
+            ):
                 self._reject(each.chunk)
                 blocks += [] if each.vectors is None else [each.vectors]
                 listed += [
                     Listed(record.id or "", record.text, record.metadata, dropped)
                     for record, dropped in zip(each.chunk.records, each.dropped, strict=True)
                 ]
-        return table_of(listed, np.concatenate(blocks), _schema(self._task.job, self._width))
+        return table_of(listed, np.concatenate(blocks), _schema(task.job, self._width))
 
     def _reject(self, chunk: Chunk) -> None:
-        name = self._task.job.files[chunk.file]
-        if chunk.rejections and self._task.rejected is None:
-            line, reason = chunk.rejections[0]
+        if not chunk.rejections:
+            return
+        if not self._task.leaves_out:
+            name, (line, reason) = self._task.job.files[chunk.file], chunk.rejections[0]
             raise CommandError(
                 f"{name}, line {line}: {reason} With --rejected FILE such records are left out and listed."
             )
-        if chunk.rejections and self._task.rejected is not None:
-            lines = [orjson.dumps([chunk.file, line, reason]) + b"\n" for line, reason in chunk.rejections]
-            (self._task.rejected / uuid.uuid4().hex).write_bytes(b"".join(lines))
+        lines = [orjson.dumps([chunk.file, *rejection]) + b"\n" for rejection in chunk.rejections]
+        (self._task.directory / "rejected" / uuid.uuid4().hex).write_bytes(b"".join(lines))
 
 
 def embed_on_ray(
@@ -154,26 +171,27 @@ def embed_on_ray(
     if output.exists():
         raise CommandError(f"{output}: it is there already. Remove it, or give another --output.")
     directory = output.absolute().with_name(f"{output.name}.partial")
-    shutil.rmtree(directory, ignore_errors=True)
-    parts, left_out = directory / "parts", directory / "rejected"
-    for made in (parts, left_out):
-        made.mkdir(parents=True)
-    task = Task(job, opening, vectorizer.fingerprint, left_out if rejected is not None else None)
-    with _connected(address), _told():
-        _embedded(task).write_parquet(
-            str(parts), min_rows_per_file=_FILE_ROWS, compression="zstd", use_dictionary=False
-        )
-    done = _counted(parts)
-    if rejected is not None:
-        _list_rejected(job, left_out, rejected, done)
-    os.replace(parts, output)
+    remove_partial(directory)
+    for name in ("parts", "rejected", "failed"):
+        (directory / name).mkdir(parents=True)
+    task = Task(job, opening, vectorizer.fingerprint, directory, leaves_out=rejected is not None)
+    try:
+        with _connected(address), _told(directory / "failed"):
+            _embedded(task).write_parquet(
+                str(directory / "parts"), min_rows_per_file=_FILE_ROWS, compression="zstd", use_dictionary=False
+            )
+        done = _counted(directory / "parts")
+        if rejected is not None:
+            _list_rejected(job, directory / "rejected", rejected, done)
+        os.replace(directory / "parts", output)
+    finally:
+        remove_partial(directory)
     sync_directory(output.absolute().parent)
-    shutil.rmtree(directory)
     return done
 
 
 def _embedded(task: Task) -> Dataset:
-    read = ray.data.read_datasource(Records(task.job)).repartition(target_num_rows_per_block=_TASK_ROWS)
+    read = ray.data.read_datasource(Records(task)).repartition(target_num_rows_per_block=_TASK_ROWS)
     return read.map_batches(
         Worker,
         fn_constructor_args=(task,),
@@ -196,20 +214,14 @@ def _workers(threads: int) -> int:
     return workers
 
 
-def _read(job: Job, number: int) -> Iterator[pa.Table]:
+def _read(task: Task, number: int) -> Iterator[pa.Table]:
     """One file, as rows of `_READ`."""
-    ids = Ids(job.files, job.id_prefix)
-    name = job.files[number]
-    try:
-        for chunk in chunks_of(job, Done(file=number), last=number):
+    ids, name = Ids(task.job.files, task.job.id_prefix), task.job.files[number]
+    with task.reported():
+        for chunk in chunks_of(task.job, Done(file=number), last=number):
             rows = [_row(number, record, ids.of(name, record.line)) for record in chunk.records]
-            rows += [
-                {"file": number, "line": line, "reason": reason, "id": None, "text": None, "metadata": None}
-                for line, reason in chunk.rejections
-            ]
+            rows += [{"file": number, "line": line, "reason": reason} for line, reason in chunk.rejections]
             yield pa.Table.from_pylist(rows, schema=_READ)
-    except (SourceError, InvalidInput) as error:
-        raise CommandError(str(error)) from None
 
 
 def _row(number: int, record: Record, made_id: str) -> dict[str, Any]:
@@ -268,12 +280,11 @@ def _connected(address: str) -> Iterator[None]:
         {"include_dashboard": False, "num_cpus": max(2, usable_cores())} if address == "local" else {}
     )
     logging.getLogger("ray.data").setLevel(logging.WARNING)
+    _require_reachable(address)
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **given)
     except ConnectionError as error:
-        raise CommandError(
-            f"{address}: no Ray cluster answers there. Start it with `ray start`, or give `local`."
-        ) from error
+        raise CommandError(_NOBODY.format(address)) from error
     DataContext.get_current().enable_progress_bars = sys.stderr.isatty()
     try:
         yield
@@ -281,15 +292,23 @@ def _connected(address: str) -> Iterator[None]:
         ray.shutdown()
 
 
+def _require_reachable(address: str) -> None:
+    """Ray itself waits for minutes; raises CommandError."""
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "//" not in host:
+        try:
+            socket.create_connection((host, int(port)), _REACHABLE_WITHIN_S).close()
+        except OSError as error:
+            raise CommandError(_NOBODY.format(address)) from error
+
+
 @contextmanager
-def _told() -> Iterator[None]:
-    """What a worker has to say, out of what Ray wraps it in."""
+def _told(failed: Path) -> Iterator[None]:
+    """Raise what a machine of the cluster has reported, instead of what Ray makes of it."""
     try:
         yield
     except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, CommandError):
-            cause = getattr(cause, "cause", None) or cause.__cause__
-        if cause is None:
+        reported = sorted(path.read_text(encoding="utf-8") for path in failed.iterdir())
+        if not reported:
             raise
-        raise CommandError(str(cause)) from error
+        raise CommandError(reported[0]) from error

@@ -1,5 +1,6 @@
 import io
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,12 +9,12 @@ from safetensors.numpy import load
 from service.commands.embedding.headers import NPY_BYTES, SAFETENSORS_BYTES, npy_header, safetensors_header
 
 ABOUT = {"fingerprint": "f" * 64, "space": "sentence"}
-DTYPES = [np.dtype(np.float32), np.dtype(np.int8), np.dtype(np.uint8)]
+DTYPES: "list[np.dtype[Any]]" = [np.dtype(np.float32), np.dtype(np.int8), np.dtype(np.uint8)]
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("rows", [0, 1, 17])
-def test_rows_behind_a_header_are_read_by_the_libraries(rows: int, dtype: "np.dtype[np.float32]") -> None:
+def test_rows_behind_a_header_are_read_by_the_libraries(rows: int, dtype: "np.dtype[Any]") -> None:
     matrix = np.arange(rows * 5).reshape(rows, 5).astype(dtype)
     read = np.load(io.BytesIO(npy_header(rows, 5, dtype) + matrix.tobytes()))
     assert read.dtype == dtype

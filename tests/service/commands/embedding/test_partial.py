@@ -59,7 +59,7 @@ def test_two_runs_never_write_one_output(partial: Partial, tmp_path: Path) -> No
 
 def test_a_full_disk_is_told_of(tmp_path: Path) -> None:
     with Path("/dev/full").open("r+b", buffering=0) as full, (tmp_path / "listed").open("w+b") as listed:
-        partial = Partial(tmp_path, full, listed, header=0, row=12)  # type: ignore[arg-type]
+        partial = Partial(tmp_path, full, listed, header=0, row=12)
         with pytest.raises(CommandError, match="cannot be written \\(No space left on device\\)"):
             partial.append(ROWS, LISTED)
 

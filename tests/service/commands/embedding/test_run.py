@@ -19,6 +19,7 @@ from service.commands.embedding import run
 from service.commands.embedding.job import Done, Job
 from service.commands.embedding.run import embed_files
 from service.commands.errors import CommandError
+from service.commands.state import State
 from tests.service.commands.embedding.conftest import job_of
 
 WORDS = "dog cat man woman runs sits big small red blue snow beach".split()  # noqa: SIM905
@@ -182,7 +183,7 @@ def test_progress_is_saved_on_the_way(tmp_path: Path, vectorizer: Vectorizer, mo
     """A run that is killed has no last word."""
     monkeypatch.setattr(run, "_SAVED_EVERY_S", -1.0)
     seen: list[int] = []
-    save = run.State.save_now
+    save = State.save_now
 
     def looking(state: Any, progress: dict[str, Any]) -> None:
         save(state, progress)
@@ -190,7 +191,7 @@ def test_progress_is_saved_on_the_way(tmp_path: Path, vectorizer: Vectorizer, mo
         size = (tmp_path / "out.npy.partial" / "vectors").stat().st_size
         assert size >= 128 + progress["rows"] * vectorizer.dimension * 4
 
-    monkeypatch.setattr(run.State, "save_now", looking)
+    monkeypatch.setattr(State, "save_now", looking)
     embed(job_of(records(tmp_path / "in.jsonl")), tmp_path / "out.npy", vectorizer)
     assert seen == [0, *range(8, 100, 8), 100]
 
