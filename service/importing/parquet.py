@@ -9,15 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyarrow import parquet
+from pyarrow import compute, parquet
 
 from service.importing.errors import SourceError
 from service.importing.fields import METADATA, json_of, parts_of
 from service.importing.options import ReadOptions
 from service.importing.records import Record, Rejection
 
-_ROWS = 1_024  # read at a time
-_NOT_UTF8 = object()
+_ROWS = 1_024  # read at a time, and fewer where they may be large
+_BATCH_BYTES = 64 * 1024 * 1024  # of texts at a time
+_MOST_PACKED = 100  # times smaller than what is in it; texts and vectors shrink by a tenth
+_FEWEST_BYTES = 64 * 1024 * 1024  # below which nobody minds
+_MOST_VALUES = 100_000  # in a list; a record of so many would be refused anyway
+_NOT_UTF8, _TOO_LONG = object(), object()
 
 
 class ParquetItems:
@@ -34,19 +38,22 @@ class ParquetItems:
         self.position = 0
         with _told_of(name):
             self._file = parquet.ParquetFile(name)
+            texts = [field.name for field in self._file.schema_arrow if _is_text(field.type)]
+            self._texts = parquet.ParquetFile(name, metadata=self._file.metadata, read_dictionary=texts)
             self.size: int | None = Path(name).stat().st_size
 
     def __iter__(self) -> Iterator[Record | Rejection]:
         names = self._columns(self._file.schema_arrow.names)
         metadata = self._file.metadata
         group, row = _first_group(metadata, self._skip)
-        groups = range(group, metadata.num_row_groups)
-        with _told_of(self._name), self._file:
-            for batch in self._file.iter_batches(batch_size=_ROWS, row_groups=groups, columns=names):
-                passed = min(max(0, self._skip - row), batch.num_rows)
-                yield from self._records(names, batch.slice(passed), row + passed)
-                row += batch.num_rows
-                self.position = (self.size or 0) * row // metadata.num_rows
+        with _told_of(self._name), self._file, self._texts:
+            for each in range(group, metadata.num_row_groups):
+                rows = self._rows_at_a_time(each, names)
+                for batch in self._file.iter_batches(batch_size=rows, row_groups=[each], columns=names):
+                    passed = min(max(0, self._skip - row), batch.num_rows)
+                    yield from self._records(names, batch.slice(passed), row + passed)
+                    row += batch.num_rows
+                    self.position = (self.size or 0) * row // metadata.num_rows
 
     def _columns(self, names: Sequence[str]) -> list[str]:
         """Those to read; raises SourceError where there is nothing to find in them."""
@@ -61,6 +68,20 @@ class ParquetItems:
         parts = {options.id_field, options.text_field, options.vector_field, METADATA}
         return [name for name in names if wanted is None or name in wanted or name in parts]
 
+    def _rows_at_a_time(self, group: int, names: Sequence[str]) -> int:
+        """So many that their texts fit into memory: a long text of the file's dictionary may be in every row.
+
+        Raises SourceError for a group that is far larger in memory than in the file.
+        """
+        unpacked = self._file.metadata.row_group(group).total_byte_size
+        if unpacked > max(_FEWEST_BYTES, _MOST_PACKED * (self.size or 0)):
+            raise SourceError(f"{self._name}: its rows unpack to {unpacked} bytes, far more than it is. Do not use it.")
+        texts = [name for name in names if _is_text(self._file.schema_arrow.field(name).type)]
+        first = next(self._texts.iter_batches(batch_size=1, row_groups=[group], columns=texts), None) if texts else None
+        columns = [] if first is None else first.columns
+        lengths = (compute.max(compute.binary_length(column.dictionary)).as_py() for column in columns)
+        return int(max(1, min(_ROWS, _BATCH_BYTES // max(1, sum(length or 0 for length in lengths)))))
+
     def _records(self, names: Sequence[str], batch: Any, row: int) -> Iterator[Record | Rejection]:
         columns = [_values(batch.column(name)) for name in names]
         for number, values in enumerate(zip(*columns, strict=True), start=row + 1):
@@ -69,6 +90,10 @@ class ParquetItems:
                 yield Record(number, *parts_of(_present(fields), self._options))
             except ValueError as error:
                 yield Rejection(number, str(error))
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_binary(kind))
 
 
 def _first_group(metadata: Any, skip: int) -> tuple[int, int]:
@@ -94,7 +119,9 @@ def _values(column: Any) -> list[Any]:
     kind = column.type
     if pa.types.is_timestamp(kind) and kind.unit == "ns":  # finer than Python's
         column = column.cast(pa.timestamp("us", kind.tz), safe=False)
-    if _is_list_of_floats(kind):
+    if _is_list(kind) and (compute.max(compute.list_value_length(column)).as_py() or 0) > _MOST_VALUES:
+        return [_TOO_LONG if value.is_valid and len(value) > _MOST_VALUES else value.as_py() for value in column]
+    if _is_list(kind) and pa.types.is_floating(kind.value_type):
         return [value.values.to_numpy(zero_copy_only=False).tolist() if value.is_valid else None for value in column]
     try:
         return list(column.to_pylist(maps_as_pydicts="lossy"))
@@ -102,9 +129,8 @@ def _values(column: Any) -> list[Any]:
         return [_value(value) for value in column]
 
 
-def _is_list_of_floats(kind: Any) -> bool:
-    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    return bool(lists and pa.types.is_floating(kind.value_type))
+def _is_list(kind: Any) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
 def _value(value: Any) -> Any:
@@ -128,6 +154,8 @@ def _plain(value: Any, name: str) -> Any:
         return {str(key): _plain(item, name) for key, item in value.items()}
     if value is _NOT_UTF8:
         raise ValueError(f"`{name}` is not UTF-8.")
+    if value is _TOO_LONG:
+        raise ValueError(f"`{name}` holds over {_MOST_VALUES} values.")
     return _other(value, name)
 
 
@@ -147,6 +175,6 @@ def _told_of(name: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise SourceError(f"{name}: there is no such file.") from error
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, MemoryError, OverflowError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise SourceError(f"{name}: cannot be read as Parquet ({reason}). Fetch it again.") from error
