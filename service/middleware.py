@@ -13,13 +13,13 @@ from structlog.typing import FilteringBoundLogger
 from service.access.access import Access, Visit, is_known
 from service.access.audit import write_audit
 from service.api.answers import error_response
-from service.deadline import DEADLINE_KEY, Deadline
-from service.disconnect import cancelled_by_disconnect
 from service.errors import DeadlineExceeded, RateLimited, ServiceError, Unavailable
+from service.protocol import CYCLE_KEY, PATIENCE_KEY, SendWhole, sender_of_whole
 from service.record import RECORD_KEY, Record
 from service.search.names import NAME
 from service.services import Services, services_of
 from service.telemetry.logs import describe
+from service.watch import WATCH_KEY, Watch
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's number for a caller who left; it is logged, never sent
 _REFUSALS = {
@@ -54,13 +54,19 @@ class RequestMiddleware:
         services = services_of(scope)
         record = scope[RECORD_KEY] = Record(request_id(scope["headers"]))
         visit = services.access.enter(scope)
-        answer = _Answer(send, record, services.model.fingerprint, visit)
+        answer = _Answer(send, sender_of_whole(scope, send), record, services.model.fingerprint, visit)
         try:
             error = visit.refusal or await self._run(scope, receive, answer, services)
             if error is not None and not answer.started:
                 await error_response(error, scope["path"])(scope, receive, answer.send)
         finally:
             services.access.leave(visit)
+            for key in (
+                WATCH_KEY,
+                CYCLE_KEY,
+                PATIENCE_KEY,
+            ):  # they know the scope: it would take a collector to free it
+                scope.pop(key, None)
         _report(self._log, scope, services, record, answer)
         _audit(services.access, scope, visit, record, answer.status)
 
@@ -68,12 +74,9 @@ class RequestMiddleware:
         """Run the app; returns the error that is still to be answered."""
         timeout_s = services.settings.request_timeout_s
         try:
-            async with (
-                asyncio.timeout(timeout_s) as timeout,
-                cancelled_by_disconnect(receive, answer.is_complete) as watched,
-            ):
-                scope[DEADLINE_KEY] = Deadline(timeout, timeout_s)
-                await self.app(scope, watched, answer.send)
+            with Watch(receive, timeout_s, answer.is_complete) as watch:
+                scope[WATCH_KEY] = watch
+                await self.app(scope, watch.receive, answer.send)
         except ServiceError as error:
             return error
         except ClientDisconnect:
@@ -94,13 +97,15 @@ class RequestMiddleware:
 class _Answer:
     """`send`, with our headers put on, remembering what was sent."""
 
-    def __init__(self, send: Send, record: Record, fingerprint: str, visit: Visit) -> None:
+    def __init__(self, send: Send, whole: SendWhole | None, record: Record, fingerprint: str, visit: Visit) -> None:
         self.record = record
         self.visit = visit
         self.status = CLIENT_CLOSED_REQUEST  # until something is sent
-        self.started = False
+        self.started = False  # the head is sent with the first part of the body
         self._complete = False
         self._send = send
+        self._send_whole = whole
+        self._head: Message = {}
         self._headers = [(b"x-model-fingerprint", fingerprint.encode()), (b"x-content-type-options", b"nosniff")]
 
     def is_complete(self) -> bool:
@@ -108,12 +113,20 @@ class _Answer:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.started = True
-            self.status = message["status"]
             message["headers"] = [*message["headers"], *self.record.headers(), *self._headers, *self.visit.headers]
-        elif not message.get("more_body", False):
-            self._complete = True
+            self._head = message
+            return
+        self._complete = not message.get("more_body", False)
+        if not self.started:
+            self.started = True
+            self.status = self._head["status"]
+            if self._complete and self._is_sent_whole(message.get("body", b"")):
+                return
+            await self._send(self._head)
         await self._send(message)
+
+    def _is_sent_whole(self, body: bytes) -> bool:
+        return self._send_whole is not None and self._send_whole(self._head["status"], self._head["headers"], body)
 
 
 def _go_on() -> None:
@@ -137,7 +150,7 @@ def _report(log: FilteringBoundLogger, scope: Scope, services: Services, record:
     method = scope["method"] if scope["method"] in _METHODS else "other"
     seconds = record.elapsed()
     _count(services, record, answer, seconds)
-    services.metrics.count_request(route, method, status)
+    services.metrics.requests.inc((route, method, str(status)))
     write = log.debug if route in _QUIET_ROUTES else log.info
     write(
         "request",
@@ -172,8 +185,8 @@ def _audit(access: Access, scope: Scope, visit: Visit, record: Record, status: i
 def _count(services: Services, record: Record, answer: _Answer, seconds: float) -> None:
     metrics = services.metrics
     for stage, spent in record.seconds.items():
-        metrics.stages[stage].observe(spent)
-    metrics.stages["total"].observe(seconds)
+        metrics.stages.observe(stage, spent)
+    metrics.stages.observe("total", seconds)
     metrics.tokens.inc(record.tokens)
     metrics.truncated.inc(record.truncated)
     reason = "rate_limited" if isinstance(answer.visit.refusal, RateLimited) else _REFUSALS.get(answer.status)

@@ -6,17 +6,23 @@ those keep everybody else out.
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
+from starlette.types import Scope, Send
 from uvicorn._types import HTTPScope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 RECEIVE_WITHIN_S = 10.0  # the whole request, from the opened connection or its first byte to its last
 PATIENCE_KEY = "mcse.patience"  # in the scope: a function to call for a body that may take longer
+CYCLE_KEY = "mcse.cycle"  # in the scope: uvicorn's object for this request and its answer
 LEAST_BYTES = 10 * 1024  # of such a body, in every RECEIVE_WITHIN_S in which the app was ready for them
 SEND_WITHIN_S = 30.0  # from the first byte of an answer that the client does not take to the last
 MAX_HEAD_BYTES = 64 * 1024  # request line and headers; proxies add some, cookies some more
+
+SendWhole = Callable[[int, Sequence[tuple[bytes, bytes]], bytes], bool]
+"""(status, headers, body) -> whether it was sent."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -36,6 +42,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _send_deadline: asyncio.TimerHandle | None = None
+    _receiving = False
     _in_head = True
     _head_bytes = 0
     _patient = False
@@ -65,8 +72,8 @@ class LimitedProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The request's headers are too large.")
-        if self._deadline is None and self._is_idle():
-            self._start_timer()  # a line feed alone has just stopped uvicorn's timer
+        if self._deadline is None and (self._is_receiving() or self._is_idle()):
+            self._start_timer()  # for the rest of the request; or a line feed alone has just stopped uvicorn's timer
 
     def pause_writing(self) -> None:
         """Bytes of an answer wait; also those that `close` would wait for."""
@@ -81,22 +88,27 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins, the first or the next on this connection."""
         super().on_message_begin()
-        if self._deadline is None:
-            self._start_timer()
+        self._receiving = True
 
     def on_headers_complete(self) -> None:
         """The body has no bound here; the app has one."""
         self._in_head = False
         self.scope[PATIENCE_KEY] = partial(self._be_patient, self.scope)  # type: ignore[literal-required]
         super().on_headers_complete()
+        self.scope[CYCLE_KEY] = self.cycle  # type: ignore[literal-required]
 
     def on_message_complete(self) -> None:
         """The whole request is here; from now on the deadline is the app's."""
         self._stop_timer()
+        self._receiving = False
         self._patient = False
         self._in_head = True  # what comes next belongs to the next one, from its first byte
         self._head_bytes = 0
         super().on_message_complete()
+
+    def _is_receiving(self) -> bool:
+        """Whether a request has begun and is not here yet."""
+        return self._receiving and not self.transport.is_closing()
 
     def _is_idle(self) -> bool:
         """Whether no request is under way and uvicorn's keep-alive timer does not run either."""
@@ -137,6 +149,32 @@ class LimitedProtocol(HttpToolsProtocol):
             self._start_timer()
         elif not self.transport.is_closing():
             self.transport.close()
+
+
+def sender_of_whole(scope: Scope, send: Send) -> SendWhole | None:
+    """What sends an answer of which all is there in one go, where `send` is the server's own and not one before it."""
+    cycle: RequestResponseCycle | None = scope.get(CYCLE_KEY)
+    return partial(_send_whole, cycle) if cycle is not None and send == cycle.send else None
+
+
+def _send_whole(cycle: RequestResponseCycle, status: int, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+    """One write; uvicorn writes head and body apart, and searches every header twice for what may not be in it.
+
+    False where nothing was sent, because the answer is not as plain as nearly all are: it is for uvicorn then.
+    """
+    lines = [STATUS_LINE[status], *(b"%s: %s\r\n" % header for header in (*cycle.default_headers, *headers))]
+    head = b"".join(lines)
+    plain = cycle.keep_alive and cycle.scope["method"] != "HEAD" and (b"content-length", b"%d" % len(body)) in headers
+    clean = head.count(b"\r") == head.count(b"\n") == len(lines) and b"\nconnection: " not in head
+    free = not (cycle.response_started or cycle.disconnected or cycle.flow.write_paused)
+    if not (plain and clean and free):
+        return False
+    cycle.transport.write(b"".join((head, b"\r\n", body)))
+    cycle.waiting_for_100_continue = False
+    cycle.response_started = cycle.response_complete = True
+    cycle.message_event.set()
+    cycle.on_response()
+    return True
 
 
 def limited_protocol(max_connections: int) -> type[LimitedProtocol]:

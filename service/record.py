@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import cast
 
 from starlette.types import Scope
 
@@ -78,4 +77,5 @@ def _milliseconds(seconds: float) -> bytes:
 
 def record_of(scope: Scope) -> Record:
     """The record that the middleware made for this request."""
-    return cast(Record, scope[RECORD_KEY])
+    record: Record = scope[RECORD_KEY]
+    return record

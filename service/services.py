@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 from starlette.types import Scope
 
@@ -45,4 +44,5 @@ class Services:
 
 def services_of(scope: Scope) -> Services:
     """The services of the app that this request came to."""
-    return cast(Services, scope["app"].state.services)
+    services: Services = scope["app"].state.services
+    return services

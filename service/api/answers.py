@@ -19,14 +19,23 @@ AT_ONCE = 65_536  # numbers written in one go, which takes two milliseconds; the
 
 async def numbers(array: NDArray[Any]) -> orjson.Fragment:
     """An array (n, ...) as JSON, to be put into an answer. A large one is written a block of rows at a time."""
-    rows = max(1, AT_ONCE * len(array) // max(1, array.size))
+    return orjson.Fragment(await _numbers(array))
+
+
+async def _numbers(array: NDArray[Any]) -> bytes:
+    if array.size <= AT_ONCE:
+        return _json(array)
+    rows = max(1, AT_ONCE * len(array) // array.size)
     blocks = [_json(array[:rows])]
     for start in range(rows, len(array), rows):
         await asyncio.sleep(0)
         blocks.append(_json(array[start : start + rows]))
-    if len(blocks) == 1:
-        return orjson.Fragment(blocks[0])
-    return orjson.Fragment(b"[" + b",".join(block[1:-1] for block in blocks) + b"]")
+    return b"[" + b",".join(block[1:-1] for block in blocks) + b"]"
+
+
+async def matrix_json(array: NDArray[Any], encoding: Encoding) -> Response:
+    """`matrix` as the whole answer."""
+    return JsonAnswer(await _numbers(array) if encoding == "float" else _json(await rows(array, encoding)))
 
 
 async def matrix(array: NDArray[Any], encoding: Encoding) -> orjson.Fragment | list[orjson.Fragment]:
@@ -47,7 +56,7 @@ async def rows(array: NDArray[Any], encoding: Encoding = "float") -> list[orjson
 
 
 def _base64(row: NDArray[Any]) -> bytes:
-    return b'"' + b2a_base64(row, newline=False) + b'"'
+    return b'"' + b2a_base64(row.data, newline=False) + b'"'
 
 
 def _json(content: Any) -> bytes:
@@ -59,9 +68,25 @@ def json_line(content: Any) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
 
 
+class JsonAnswer(Response):
+    """JSON that is written already; Starlette's own takes longer to put two headers together."""
+
+    media_type = "application/json"
+
+    def __init__(self, body: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        self.status_code = status
+        self.background = None
+        self.body = body
+        self.raw_headers = [
+            *((name.encode("latin-1"), value.encode("latin-1")) for name, value in (headers or {}).items()),
+            (b"content-length", b"%d" % len(body)),
+            (b"content-type", b"application/json"),
+        ]
+
+
 def json_response(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """`content` may hold float32 arrays; each number is written in its shortest exact form."""
-    return Response(_json(content), status_code=status, headers=headers, media_type="application/json")
+    return JsonAnswer(_json(content), status=status, headers=headers)
 
 
 def error_response(error: ServiceError, path: str = "/", **more: Any) -> Response:

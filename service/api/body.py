@@ -73,7 +73,7 @@ async def read_json(
     if not body.strip():
         raise EmptyInput("The body is empty; send a JSON object.")
     media_type = headers.get(b"content-type", b"")
-    if typed or media_type or headers.get(b"sec-fetch-site") in FOREIGN:
+    if media_type != b"application/json" and (typed or media_type or headers.get(b"sec-fetch-site") in FOREIGN):
         _check_media_type(media_type.decode("latin-1"))
     return body, parse_json(body)
 

@@ -16,10 +16,10 @@ from service.api.importing import Import, read_options
 from service.api.schemas.base import ErrorAnswer
 from service.api.schemas.bulk import ExportParameters, ImportAnswer, ImportParameters
 from service.api.streams import StreamedAnswer, body_pieces
-from service.deadline import deadline_of
 from service.errors import ServiceError
 from service.importing.records import RecordReader
 from service.search.backend import Backend
+from service.watch import deadline_of
 
 router = APIRouter(
     route_class=JsonRoute, tags=["import and export"], responses=errors(ErrorAnswer, *EMBEDDING, 404, 409, 507)

@@ -22,9 +22,9 @@ from service.api.schemas.collections import (
 )
 from service.api.schemas.points import DeletedAnswer
 from service.api.shapes import collection_shape
-from service.deadline import deadline_of
 from service.errors import Conflict
 from service.search.backend import Backend, Collection
+from service.watch import deadline_of
 
 router = APIRouter(
     route_class=JsonRoute,

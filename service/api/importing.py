@@ -11,7 +11,6 @@ from service.api.patience import patiently
 from service.api.schemas.base import DEPTH_RULE, ID_RULE, is_point_id, is_shallow
 from service.api.schemas.bulk import ImportParameters
 from service.api.writing import Draft, Written, require_small, write_drafts
-from service.deadline import Deadline
 from service.errors import EncodeFailed, InvalidInput
 from service.importing.options import CellType, ReadOptions
 from service.importing.records import Record as FileRecord
@@ -19,6 +18,7 @@ from service.importing.records import RecordReader, Rejection
 from service.record import Record
 from service.search.points import OnConflict, PointId
 from service.services import Services
+from service.watch import Watch
 
 MOST_REJECTED = 100  # told with line and reason; beyond it they are counted
 
@@ -73,7 +73,7 @@ class Import:
     `progress.read` counts whole batches."""
 
     def __init__(
-        self, services: Services, record: Record, deadline: Deadline, name: str, on_conflict: OnConflict, skip: int
+        self, services: Services, record: Record, deadline: Watch, name: str, on_conflict: OnConflict, skip: int
     ) -> None:
         self.progress = Progress()
         self._services = services

@@ -23,7 +23,7 @@ from fastapi import Depends, Request, Response
 from numpy.typing import NDArray
 from starlette.types import Scope
 
-from service.api.answers import Encoding, json_response, matrix
+from service.api.answers import Encoding, matrix_json
 from service.api.schemas.base import ErrorAnswer
 from service.errors import NotAcceptable
 
@@ -92,9 +92,9 @@ def require_json(output: Output, what: str) -> None:
 
 async def matrix_response(array: NDArray[Any], output: Output, encoding: Encoding = "float") -> Response:
     """(n, width) float32, int8 or uint8 numbers in the form that is wanted; `encoding` is that of JSON."""
-    array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     if output == JSON:
-        return json_response(await matrix(array, encoding))
+        return await matrix_json(np.ascontiguousarray(array), encoding)
+    array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     if output == ARROW and "pyarrow" not in sys.modules:
         await to_thread(import_module, "pyarrow")  # takes a good part of a second
     rows, width = array.shape

@@ -11,6 +11,8 @@ def prompt_named(model: ServedModel, name: str | None) -> str:
 
     Raises InvalidInput, with the names there are, for a name that is none of them.
     """
+    if name is None and model.default_prompt_name is None:
+        return ""
     try:
         return _prompts(model).text_of(name)
     except OptionError as error:

@@ -21,10 +21,10 @@ from service.api.schemas.collections import (
 from service.api.schemas.points import DeletedAnswer
 from service.api.shapes import collection_shape
 from service.api.uploads import received_file
-from service.deadline import deadline_of
 from service.errors import Conflict, NotFound
 from service.search.backend import Backend
 from service.search.points import CollectionInfo, SnapshotInfo
+from service.watch import deadline_of
 
 router = APIRouter(
     route_class=JsonRoute, tags=["snapshots"], responses=errors(ErrorAnswer, 404, 409, 413, 415, 422, 429, 503, 507)

@@ -6,9 +6,9 @@ from contextlib import aclosing
 from fastapi import Request, Response
 from starlette.types import Receive, Scope, Send
 
-from service.deadline import deadline_of
 from service.errors import WrongMediaType
 from service.protocol import PATIENCE_KEY
+from service.watch import deadline_of
 
 # What a web page may send to this machine without being asked.
 _SENT_BY_PAGES = frozenset({"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"})

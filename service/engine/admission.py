@@ -5,8 +5,8 @@ A bounded queue keeps the answer time of what was admitted; an unbounded one mak
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from service.errors import Overloaded
 
@@ -25,9 +25,8 @@ class Admission:
         self.pending = 0
         self._rate = _Rate(clock)
 
-    @contextmanager
-    def admit(self, items: int) -> Iterator[None]:
-        """Hold `items` permits; raises Overloaded when that many are not free."""
+    def admit(self, items: int) -> "Permits":
+        """Hold `items` permits in a `with` block; raises Overloaded when that many are not free."""
         if self.pending + items > self.permits:
             raise Overloaded(
                 f"The service is busy: {self.pending} of {self.permits} items are pending "
@@ -37,17 +36,32 @@ class Admission:
         if self.pending == 0:
             self._rate.begin()
         self.pending += items
-        try:
-            yield
-        finally:
-            self.pending -= items
-            self._rate.finish(items)
+        return Permits(self, items)
+
+    def release(self, items: int) -> None:
+        """Give them back."""
+        self.pending -= items
+        self._rate.finish(items)
 
     def _retry_after(self, items: int) -> int:
         """Whole seconds until enough permits are free at the measured rate."""
         missing = self.pending + items - self.permits
         seconds = math.ceil(missing / self._rate.items_per_second)
         return min(max(1, seconds), LONGEST_RETRY_S)
+
+
+@dataclass(slots=True)
+class Permits:
+    """Some of an admission, held until the block is left."""
+
+    admission: Admission
+    items: int
+
+    def __enter__(self) -> None:
+        """They are held since they were asked for."""
+
+    def __exit__(self, *_: object) -> None:
+        self.admission.release(self.items)
 
 
 class _Rate:

@@ -242,11 +242,9 @@ class Engine:
 
 def _in_turn(parts: Sequence[Part], results: Sequence[Vector]) -> Iterator[tuple[int, Vector, Tokens]]:
     """Position in the request, result and tokens of every text, in the order of the parts."""
-    tokenized = (
-        (position, each) for part in parts for position, each in zip(part.positions, part.tokenized, strict=True)
-    )
-    for (position, each), result in zip(tokenized, results, strict=True):
-        yield position, result, each
+    positions = [position for part in parts for position in part.positions]
+    tokenized = [each for part in parts for each in part.tokenized]
+    return zip(positions, results, tokenized, strict=True)
 
 
 def _characters(texts: Sequence[Text]) -> int:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from models.config import Direction
 from models.errors import TextError
@@ -65,15 +64,17 @@ def parts_of(
     room: Room | None = None,
 ) -> Iterator[Part]:
     """The texts at `positions`, AT_ONCE at a time; those that are token ids come last."""
-    part = partial(Part, output=output, truncate=truncate, direction=direction, room=room)
-    strings = [(position, text) for position in positions if isinstance(text := texts[position], str)]
-    for start in range(0, len(strings), AT_ONCE):
-        some = strings[start : start + AT_ONCE]
-        yield part([text for _, text in some], [], [position for position, _ in some])
-    contents = [(position, ids) for position in positions if not isinstance(ids := texts[position], str)]
-    for start in range(0, len(contents), AT_ONCE):
-        few = contents[start : start + AT_ONCE]
-        yield part([], [ids for _, ids in few], [position for position, _ in few])
+    strings = {position: text for position in positions if isinstance(text := texts[position], str)}
+    for some in _at_once(list(strings)):
+        yield Part([strings[position] for position in some], [], some, output, truncate, direction, room)
+    if len(strings) < len(positions):
+        contents = {position: ids for position in positions if not isinstance(ids := texts[position], str)}
+        for some in _at_once(list(contents)):
+            yield Part([], [contents[position] for position in some], some, output, truncate, direction, room)
+
+
+def _at_once(positions: list[int]) -> list[list[int]]:
+    return [positions[start : start + AT_ONCE] for start in range(0, len(positions), AT_ONCE)]
 
 
 def check_lengths(texts: Sequence[Text], most: int) -> None:

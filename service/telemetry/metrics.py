@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from service.telemetry.tallies import Durations, Tallies, Tally
+
 STAGES = ("tokenize", "queue", "encode", "search", "store", "total")
 REFUSALS = ("overloaded", "rate_limited", "deadline", "disconnected", "body_too_large", "unauthorized", "forbidden")
 
@@ -14,22 +16,20 @@ _TOKENS = (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 class Metrics:
     """The metrics of one service, on a registry of their own.
 
-    Thread-safe: prometheus_client locks each value.
+    Thread-safe: prometheus_client locks each value, but for those in `tallies`, which belong to the event loop.
     """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         r = self.registry
-        self.requests = Counter(
+        self.requests = Tallies(
             "mcse_requests", "Requests by route template.", ("route", "method", "status"), registry=r
         )
-        seconds = Histogram(
-            "mcse_stage_seconds", "Time a request spent in a stage.", ("stage",), buckets=_SECONDS, registry=r
-        )
+        self.stages = Durations("mcse_stage_seconds", "Time a request spent in a stage.", STAGES, _SECONDS, registry=r)
         self.batch_items = Histogram("mcse_batch_items", "Texts in a batch.", buckets=_ITEMS, registry=r)
         self.batch_tokens = Histogram("mcse_batch_tokens", "Tokens in a batch.", buckets=_TOKENS, registry=r)
-        self.tokens = Counter("mcse_tokens", "Tokens encoded for callers.", registry=r)
-        self.truncated = Counter("mcse_truncated_texts", "Texts that were cut.", registry=r)
+        self.tokens = Tally("mcse_tokens", "Tokens encoded for callers.", registry=r)
+        self.truncated = Tally("mcse_truncated_texts", "Texts that were cut.", registry=r)
         self.shared = Counter("mcse_shared_texts", "Texts answered by the encoding of an equal one.", registry=r)
         self.cache_hits = Counter("mcse_vector_cache_hits", "Texts whose vector was known.", registry=r)
         self.cache_misses = Counter("mcse_vector_cache_misses", "Texts looked up in vain.", registry=r)
@@ -46,8 +46,6 @@ class Metrics:
             ("name", "fingerprint", "pooling", "runtime"),
             registry=r,
         )
-        self.stages = {stage: seconds.labels(stage) for stage in STAGES}
-        self._requests: dict[tuple[str, str, int], Counter] = {}
         self._show_zeros()
 
     def _show_zeros(self) -> None:
@@ -58,14 +56,7 @@ class Metrics:
     def announce_routes(self, routes: list[tuple[str, str, int]]) -> None:
         """Show a zero for each (route, method, status of success)."""
         for route, method, status in routes:
-            self.requests.labels(route, method, str(status))
-
-    def count_request(self, route: str, method: str, status: int) -> None:
-        """One more. The series are kept, because finding one by its labels takes longer than counting."""
-        series = self._requests.get((route, method, status))
-        if series is None:
-            series = self._requests[route, method, status] = self.requests.labels(route, method, str(status))
-        series.inc()
+            self.requests.inc((route, method, str(status)), 0)
 
     def set_points(self, counts: dict[str, int]) -> None:
         """Replace the collection sizes, so that a dropped collection disappears."""
