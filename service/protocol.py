@@ -6,11 +6,11 @@ those keep everybody else out.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from starlette.types import Scope, Send
+from starlette.types import Scope
 from uvicorn._types import HTTPScope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
@@ -151,7 +151,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def sender_of_whole(scope: Scope, send: Send) -> SendWhole | None:
+def sender_of_whole(scope: Scope, send: Callable[..., Awaitable[None]]) -> SendWhole | None:
     """What sends an answer of which all is there in one go, where `send` is the server's own and not one before it."""
     cycle: RequestResponseCycle | None = scope.get(CYCLE_KEY)
     return partial(_send_whole, cycle) if cycle is not None and send == cycle.send else None

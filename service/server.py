@@ -54,7 +54,7 @@ async def run_app(
     """The lifespan is entered here and not by uvicorn, which turns its failure into a traceback."""
     async with app.router.lifespan_context(app):
         with _naming_address(settings):
-            _calm_collector()
+            calm_collector()
             listener.listen(BACKLOG)  # not sooner: until it can be answered, a connection is refused and does not hang
         await DrainingServer(config_of(app, settings), app.state.services, certificate, started).serve(
             sockets=[listener]
@@ -62,7 +62,7 @@ async def run_app(
     log.info("stopped")
 
 
-def _calm_collector() -> None:
+def calm_collector() -> None:
     """Requests leave no cycles behind, so there is little to collect, and nothing of what is here already."""
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)

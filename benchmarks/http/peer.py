@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 from rich.console import Console
@@ -56,10 +57,9 @@ def measure(seconds: float, rounds: int) -> dict[tuple[Load, str], Seen]:
         for server in servers.values():
             server.pause()
         for order in track(list(turns(list(servers), rounds)), "rounds", console=Console(stderr=True)):
-            for name in order:
+            for load, name in product(LOADS, order):
                 servers[name].resume()
-                for load in LOADS:
-                    _add(seen[load, name], servers[name], FORMS[name], load, seconds)
+                _add(seen[load, name], servers[name], FORMS[name], load, seconds)
                 servers[name].pause()
     return seen
 

@@ -1,16 +1,22 @@
+import asyncio
 import contextlib
+import gc
 import http.client
 import json
+import logging
 import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from service import protocol
+from service import middleware, protocol
 
 Start = Callable[..., httpx.Client]
 
@@ -230,3 +236,150 @@ def test_patience_ends_with_the_request(start: Start, monkeypatch: pytest.Monkey
                 time.sleep(0.05)
             assert is_closed(connection)
         assert time.monotonic() - started < 2
+
+
+def exchanged(connection: socket.socket, sent: bytes, answers: int) -> list[tuple[bytes, bytes]]:
+    """Send something, and read so many answers: head and body of each."""
+    connection.sendall(sent)
+    received = b""
+    found: list[tuple[bytes, bytes]] = []
+    while len(found) < answers:
+        received += connection.recv(65_536)
+        head, end, rest = received.partition(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n", 1)[0]) if end else 0
+        if end and len(rest) >= length:
+            found.append((head, rest[:length]))
+            received = rest[length:]
+    return found
+
+
+def asking(text: str, *, version: str = "1.1", header: str = "") -> bytes:
+    body = json.dumps({"inputs": text})
+    head = f"POST /embed HTTP/{version}\r\nhost: x\r\ncontent-type: application/json\r\n{header}"
+    return f"{head}content-length: {len(body)}\r\n\r\n{body}".encode()
+
+
+def names_of(head: bytes) -> list[bytes]:
+    return [line.partition(b":")[0] for line in head.split(b"\r\n")]
+
+
+def test_an_answer_in_one_write_is_that_of_two(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect(client) as connection:
+        ((whole, body),) = exchanged(connection, asking("a dog"), 1)
+        monkeypatch.setattr(middleware, "sender_of_whole", Mock(return_value=None))
+        ((parted, same),) = exchanged(connection, asking("a dog"), 1)
+    assert body == same
+    assert names_of(whole) == names_of(parted)
+    assert len(names_of(whole)) == len(set(names_of(whole)))
+
+
+def test_requests_that_come_together_are_answered_in_turn(client: httpx.Client) -> None:
+    texts = ["a", "b c", "d e f"]
+    with connect(client) as connection:
+        found = exchanged(connection, b"".join(map(asking, texts)), 3)
+    tokens = [head.partition(b"x-compute-tokens: ")[2].split(b"\r\n", 1)[0] for head, _ in found]
+    assert tokens == [b"3", b"4", b"5"]
+
+
+@pytest.mark.parametrize("more", [{"version": "1.0"}, {"header": "connection: close\r\n"}])
+def test_who_wants_no_more_is_answered_and_closed(client: httpx.Client, more: dict[str, str]) -> None:
+    with connect(client) as connection:
+        ((head, body),) = exchanged(connection, asking("a", **more), 1)
+        assert is_closed(connection)
+    assert len(json.loads(body)) == 1
+    assert b"connection: close" in head
+
+
+def test_a_request_leaves_nothing_for_the_collector(client: httpx.Client) -> None:
+    def cycles() -> int:
+        return sum(type(each) is RequestResponseCycle for each in gc.get_objects())
+
+    with connect(client) as connection:
+        exchanged(connection, asking("a"), 1)
+        gc.collect()
+        before = cycles()
+        gc.disable()
+        try:
+            for _ in range(20):
+                exchanged(connection, asking("a"), 1)
+            assert cycles() < before + 5, "the last ones may not be over yet"
+        finally:
+            gc.enable()
+
+
+class Written(asyncio.Transport):
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.data = b""
+
+    def write(self, data: Any) -> None:
+        self.data += bytes(data)
+
+
+LENGTH = (b"content-length", b"2")
+
+
+@pytest.mark.parametrize(
+    ("change", "headers"),
+    [
+        ({}, [(b"x-a", b"1")]),
+        ({}, [(b"content-length", b"3")]),
+        ({}, [LENGTH, (b"x-a", b"1\r\nx-b: 2")]),
+        ({}, [LENGTH, (b"x-a", b"1\nx-b: 2")]),
+        ({}, [LENGTH, (b"x-a", b"1\rx-b: 2")]),
+        ({}, [LENGTH, (b"connection", b"close")]),
+        ({}, [(b"connection", b"close"), LENGTH]),
+        ({"keep_alive": False}, [LENGTH]),
+        ({"disconnected": True}, [LENGTH]),
+        ({"response_started": True}, [LENGTH]),
+        ({"scope": {"method": "HEAD"}}, [LENGTH]),
+    ],
+)
+def test_an_answer_that_is_not_plain_is_left_to_uvicorn(
+    change: dict[str, Any], headers: list[tuple[bytes, bytes]]
+) -> None:
+    transport, done = Written(), []
+    cycle = cycle_of(transport, lambda: done.append(True))
+    for name, value in change.items():
+        setattr(cycle, name, value)
+    send = protocol.sender_of_whole({protocol.CYCLE_KEY: cycle}, cycle.send)
+    assert send is not None
+    assert not send(200, headers, b"{}")
+    assert (transport.data, done, cycle.response_complete) == (b"", [], False)
+
+
+def test_a_plain_answer_is_sent_and_the_request_done() -> None:
+    transport, done = Written(), []
+    cycle = cycle_of(transport, lambda: done.append(True))
+    send = protocol.sender_of_whole({protocol.CYCLE_KEY: cycle}, cycle.send)
+    assert send is not None
+    assert send(201, [LENGTH, (b"x-a", b"1")], b"{}")
+    assert transport.data == b"HTTP/1.1 201 Created\r\ndate: now\r\ncontent-length: 2\r\nx-a: 1\r\n\r\n{}"
+    assert (done, cycle.response_complete, cycle.message_event.is_set()) == ([True], True, True)
+
+
+def test_who_wants_to_see_what_is_sent_gets_to_see_it() -> None:
+    async def send(message: Any) -> None:
+        """What a layer before the server puts in its place."""
+
+    assert protocol.sender_of_whole({protocol.CYCLE_KEY: cycle_of(Written(), lambda: None)}, send) is None
+    assert protocol.sender_of_whole({}, send) is None
+
+
+def cycle_of(transport: asyncio.Transport, on_response: Callable[[], None]) -> RequestResponseCycle:
+    logger = logging.getLogger("uvicorn.error")
+    return RequestResponseCycle(
+        scope={"method": "POST"},  # type: ignore[typeddict-item]
+        transport=transport,
+        flow=FlowControl(transport),
+        logger=logger,
+        access_logger=logger,
+        access_log=False,
+        default_headers=[(b"date", b"now")],
+        message_event=asyncio.Event(),
+        expect_100_continue=False,
+        keep_alive=True,
+        on_response=on_response,
+    )

@@ -1,4 +1,5 @@
 import errno
+import gc
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 
 from service.search.embedded.collections import Collections
+from service.server import COLLECT_AFTER, calm_collector
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -121,3 +123,14 @@ def test_what_the_drain_has_no_time_for_is_told_so(tmp_path: Path) -> None:
         assert json.loads(body)["error_type"] == "Unhealthy"
         assert events(process)[-1] == "stopped"
         assert process.wait(5) == 0
+
+
+def test_the_collector_looks_at_what_is_new_and_only_at_much_of_it() -> None:
+    usual = gc.get_threshold()
+    try:
+        calm_collector()
+        assert gc.get_freeze_count() > 10_000
+        assert gc.get_threshold()[0] == COLLECT_AFTER
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*usual)
