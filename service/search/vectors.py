@@ -17,6 +17,7 @@ DOT = "dot"
 """Vectors are taken as they are."""
 METRICS = (COSINE, DOT)
 
+MOST_WIDTH = 8192  # what the kernel of the graph takes, and more than any model gives
 UNIT_TO = 1e-6  # float32 vectors that were scaled have length 1 to within half of this
 MAX_LENGTH = 1e18  # two such vectors multiply to at most 1e36; float32 ends at 3.4e38, so no score overflows
 

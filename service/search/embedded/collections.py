@@ -168,7 +168,10 @@ class Collections:
     def aliases(self) -> dict[str, str]:
         """See Backend."""
         names = {number: info.name for number, info in self._store.collections().items()}
-        return {alias: names[number] for alias, number in self._store.aliases().items()}
+        aliases = self._store.aliases()
+        if not names.keys() >= set(aliases.values()):
+            raise Unavailable("an alias leads to no collection")
+        return {alias: names[number] for alias, number in aliases.items()}
 
     def set_alias(self, alias: str, name: str) -> str | None:
         """See Backend."""

@@ -56,11 +56,15 @@ class IdColumn:
 
     @classmethod
     def load(cls, file: BinaryIO, count: int) -> Self:
-        """What `save` wrote, whose digest the caller has checked."""
+        """What `save` wrote, whose digest the caller has checked. Raises ValueError."""
         column = cls()
         ends = np.frombuffer(file.read(8 * count), "<i8")
+        if len(ends) != count or (np.diff(ends, prepend=0) < 1).any():
+            raise ValueError("its ids do not follow each other")
         column._ends = np.concatenate([[0], ends, np.zeros(1024, np.int64)])
         column._bytes = bytearray(file.read(int(ends[-1]) if count else 0))
+        if count and len(column._bytes) != ends[-1]:
+            raise ValueError("its ids are cut off")
         column._count = count
         return column
 

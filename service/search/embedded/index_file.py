@@ -55,7 +55,7 @@ def read(path: Path, info: CollectionInfo, token: str | None) -> Contents | None
     try:
         with path.open("rb") as file:
             return _read(file, path.stat().st_size, info, token)
-    except (OSError, EOFError, ValueError, KeyError, MemoryError, RuntimeError) as error:
+    except (OSError, EOFError, ValueError, LookupError, TypeError, MemoryError, RuntimeError) as error:
         log.warning("index file not used", extra={"reason": str(error), "collection": info.name})
         return None
 
@@ -70,6 +70,8 @@ def _read(file: BinaryIO, size: int, info: CollectionInfo, token: str) -> Conten
         if header[name] != value:
             raise ValueError(f"its {name} is not that of the collection")
     count = int(header["count"])
+    if not 0 <= count <= size // 8:
+        raise ValueError("it has fewer places than it says")
     rows = np.frombuffer(file.read(8 * count), "<i8").astype(np.int64)
     ids = IdColumn.load(file, count)
     index = _index(header["kind"], file, info)
@@ -83,7 +85,7 @@ def _index(kind: str, file: BinaryIO, info: CollectionInfo) -> VectorIndex:
     if kind == GraphIndex.kind and graph.is_available():
         return GraphIndex.load(file, info.dimension, keep_vectors=keep)
     if kind == IvfIndex.kind:
-        return IvfIndex.load(file, keep_vectors=keep)
+        return IvfIndex.load(file, info.dimension, keep_vectors=keep)
     raise ValueError("its kind of index is not available here")
 
 

@@ -20,6 +20,7 @@ from service.search.store import snapshot_file
 
 FOLDER = "snapshots"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.snapshot")
+MOST_TOLD = 65_536  # bytes of what is told of a snapshot
 OUT_OF_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 log = logging.getLogger(__name__)
@@ -44,14 +45,14 @@ class Snapshots:
 
     def list(self, collection: str) -> list[SnapshotInfo]:
         """Those of a collection, oldest first; one that is damaged, and of which nothing is told, is left out."""
-        files = [path for path in (self._folder / collection).glob("*.snapshot") if path.is_file()]
+        files = [path for path in (self._folder / collection).glob("*.snapshot") if _is_own_file(path)]
         infos = [_told_of(path) or _found_out(path) for path in files]
         return sorted(filter(None, infos), key=lambda info: (info.created_at, info.name))
 
     def path(self, collection: str, name: str) -> Path:
         """The file; raises NotFound, also for a name that none can have."""
         path = self._folder / collection / name
-        if not NAME.fullmatch(name) or not path.is_file():
+        if not NAME.fullmatch(name) or not _is_own_file(path):
             raise NotFound(
                 "There is no snapshot of this name; GET /collections/{name}/snapshots lists those there are."
             )
@@ -74,6 +75,11 @@ class Snapshots:
         """Delete what was half written when the process was killed."""
         for left in self._folder.glob("*/.*.snapshot*"):
             left.unlink(missing_ok=True)
+
+
+def _is_own_file(path: Path) -> bool:
+    """A link may lead to any file of this machine, which would then be sent to whoever asks for it."""
+    return path.is_file() and not path.is_symlink()
 
 
 @contextmanager
@@ -102,12 +108,17 @@ def _tell(path: Path, info: SnapshotInfo) -> None:
 def _told_of(path: Path) -> SnapshotInfo | None:
     """What lies beside the file; None where that is missing, damaged, or of another file."""
     try:
-        fields = json.loads(_beside(path).read_bytes()) if _beside(path).is_file() else {}
+        fields = json.loads(_read_at_most(_beside(path), MOST_TOLD)) if _is_own_file(_beside(path)) else {}
         digest = fields.pop("digest", None)
         info = SnapshotInfo(**fields) if digest == _digest(fields) else None
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None
     return info if info and info.name == path.name else None
+
+
+def _read_at_most(path: Path, most: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(most)
 
 
 def _found_out(path: Path) -> SnapshotInfo | None:

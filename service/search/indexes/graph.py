@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from service.search.graph.library import Ask, State, is_built, library
 from service.search.indexes.base import Found, Vectors
+from service.search.indexes.graph_check import Parts, require_sound
+from service.search.vectors import MOST_WIDTH
 from service.search.view import Bits, Places, size_of
 
 DEGREE = 16  # links of a place on the upper levels, and half of those on the ground
 BUILD_BREADTH = 128
 BREADTH = 128  # places that a search keeps in sight: recall@10 of 0.985 on 200,000 sentences
-MOST_WIDTH = 8192
 
 # Measured on 200,000 sentences of width 384. A look at one place takes 35 ns; a search of the graph as long as 6,000.
 SCAN_AT_MOST = 6_000
@@ -29,6 +30,7 @@ LINK_AT_ONCE = 256  # places a thread takes into the graph before it looks up
 
 PARTS = ("codes", "measures", "vectors", "ground", "first", "levels", "upper")
 BLOCK = 1 << 14  # as in memory.h
+MOST_PLACES = BLOCK << 13  # likewise
 
 
 class GraphIndex:
@@ -154,9 +156,11 @@ class GraphIndex:
 
     @classmethod
     def load(cls, file: BinaryIO, width: int, *, keep_vectors: bool) -> Self:
-        """What `save` wrote, whose digest the caller has checked. Raises MemoryError, EOFError."""
+        """What `save` wrote, whose digest the caller has checked. Raises MemoryError, EOFError, ValueError."""
         index = cls(width, keep_vectors=keep_vectors)
         state = State.from_buffer_copy(file.read(ctypes.sizeof(State)))
+        if not 0 <= max(state.count, state.upper_used) <= MOST_PLACES or min(state.count, state.upper_used) < 0:
+            raise ValueError("its numbers of places cannot be")
         if not index._kernel.index_restore(index._index, ctypes.byref(state)):
             raise MemoryError("no memory for an index")
         index._count = state.count
@@ -165,7 +169,25 @@ class GraphIndex:
                 into = index._block(part, block, np.uint8).data
                 if file.readinto(into) != len(into):  # type: ignore[attr-defined]
                     raise EOFError("the file of the index ends too early")
+        index._require_sound(state)
         return index
+
+    def _require_sound(self, state: State) -> None:
+        """Raise ValueError where the kernel could be led out of its memory."""
+        each = {"ground": 2 * DEGREE, "first": 1, "upper": DEGREE}
+        parts = {name: self._whole(name, np.uint32, state).reshape(-1, width) for name, width in each.items()}
+        levels = self._whole("levels", np.uint8, state)
+        require_sound(
+            Parts(parts["ground"], parts["first"].reshape(-1), levels, parts["upper"]),
+            linked=state.linked,
+            upper_used=state.upper_used,
+            entry=state.entry,
+        )
+
+    def _whole(self, name: str, dtype: type[np.generic], state: State) -> NDArray[Any]:
+        part = PARTS.index(name)
+        blocks = [self._block(part, block, dtype) for block in range(self._blocks(part, state))]
+        return np.concatenate(blocks) if blocks else np.empty(0, dtype)
 
     def _state(self) -> State:
         state = State()

@@ -102,10 +102,11 @@ class IvfIndex:
             file.write(faiss.serialize_index(self._faiss).tobytes())
 
     @classmethod
-    def load(cls, file: BinaryIO, *, keep_vectors: bool) -> Self:
-        """What `save` wrote, whose digest the caller has checked."""
+    def load(cls, file: BinaryIO, width: int, *, keep_vectors: bool) -> Self:
+        """What `save` wrote, whose digest the caller has checked. Raises RuntimeError, ValueError."""
         errors = file.read(4 * int.from_bytes(file.read(8), "little"))
         lists: Any = faiss.deserialize_index(np.frombuffer(file.read(), np.uint8))
+        _require_sound(lists, width, keep_vectors, len(errors) // 4)
         index = cls(lists, keep_vectors=keep_vectors)
         index._errors.frombytes(errors)
         return index
@@ -144,6 +145,28 @@ class IvfIndex:
             _, near, places = self._faiss.range_search(query[None], float(above), params=parameters)
         good = near + doubts[places] >= bar
         return places[good], near[good]
+
+
+def _require_sound(lists: Any, width: int, keep_vectors: bool, errors: int) -> None:
+    """FAISS reads any index of its own, and looks at nothing when it searches in it. Raises ValueError."""
+    kind = faiss.IndexIVFFlat if keep_vectors else faiss.IndexIVFScalarQuantizer
+    if type(lists) is not kind or lists.d != width or lists.metric_type != faiss.METRIC_INNER_PRODUCT:
+        raise ValueError("it is another kind of index, or of another width")
+    inverted: Any = lists.invlists
+    if lists.quantizer.d != width or lists.quantizer.ntotal != lists.nlist or lists.nlist != inverted.nlist:
+        raise ValueError("its lists do not fit each other")
+    if errors != (0 if keep_vectors else lists.ntotal):
+        raise ValueError("it has another number of errors than of vectors")
+    seen = np.zeros(lists.ntotal, np.bool_)
+    for number in range(lists.nlist):
+        size = inverted.list_size(number)
+        if size:
+            places = faiss.rev_swig_ptr(inverted.get_ids(number), size)
+            if places.min() < 0 or places.max() >= lists.ntotal:
+                raise ValueError("its lists hold places that it does not have")
+            seen[places] = True
+    if not seen.all():
+        raise ValueError("its lists lack places")
 
 
 def _parameters(bits: Bits, probes: int) -> Any:

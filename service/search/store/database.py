@@ -34,6 +34,12 @@ CHECKSUM_BYTES = 8
 CHECKSUMS = "cksumvfs"
 CHECKED_FILES = "cksmvfs"  # what the extension calls itself
 
+RUNS = (
+    apsw.SQLITE_DBCONFIG_ENABLE_TRIGGER,
+    apsw.SQLITE_DBCONFIG_ENABLE_VIEW,
+    apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA,
+)
+
 OUT_OF_ROOM = {apsw.SQLITE_FULL, apsw.SQLITE_IOERR_WRITE, apsw.SQLITE_IOERR_SHMSIZE}
 DISK_FAILURES = (
     apsw.FullError,
@@ -81,6 +87,7 @@ class Database:
                 _create(path)
             if not path.is_file():
                 raise StoreError(f"{path} is no file, or a link to none: see to it that its disk is there.")
+            _require_own_log(path)
             writer = resources.enter_context(closing(connect(path, apsw.SQLITE_OPEN_READWRITE)))
             schema.check(writer, path)
             if schema.is_old(writer):
@@ -144,14 +151,21 @@ def connect(path: Path, flags: int = apsw.SQLITE_OPEN_READWRITE) -> apsw.Connect
     _load_checksums()
     connection = apsw.Connection(str(path), flags, vfs=CHECKED_FILES)
     connection.set_busy_timeout(BUSY_MS)
-    return connection
+    return _running_nothing(connection)
 
 
 def connect_unchanging(path: Path) -> apsw.Connection:
     """Open a file that nobody writes, to read it: a log or a journal beside it is not looked at."""
     _load_checksums()
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    return apsw.Connection(f"{path.resolve().as_uri()}?immutable=1", flags, vfs=CHECKED_FILES)
+    return _running_nothing(apsw.Connection(f"{path.resolve().as_uri()}?immutable=1", flags, vfs=CHECKED_FILES))
+
+
+def _running_nothing(connection: apsw.Connection) -> apsw.Connection:
+    """Of what somebody else may have put into a file: we make no triggers and no views."""
+    for setting in RUNS:
+        connection.config(setting, 0)
+    return connection
 
 
 @contextmanager
@@ -187,7 +201,7 @@ def _transaction(connection: apsw.Connection, begin: str) -> Iterator[None]:
 def _claim(data_dir: Path, resources: ExitStack) -> None:
     """Hold `data_dir` for this process; the system lets go of it when the process ends, however it ends."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     resources.callback(os.close, lock)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -252,6 +266,13 @@ def _unfinished(path: Path) -> Path:
         connection.pragma("journal_mode", "memory")
         schema.create(connection)
     return unfinished
+
+
+def _require_own_log(path: Path) -> None:
+    """SQLite would follow a link beside its file, and write there."""
+    for ending in ("-wal", "-shm", "-journal"):
+        if Path(f"{path}{ending}").is_symlink():
+            raise StoreError(f"{path}{ending} is a link: move it away, or put the whole data directory elsewhere.")
 
 
 def _log_of(path: Path) -> Path:

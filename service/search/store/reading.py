@@ -18,6 +18,8 @@ from service.search.store.rows import COLUMNS, FLOAT32, id_of, intact, unpack
 
 BLOCK = 1_024  # rows handed on together; so many stay in the processor's cache until they are put side by side
 
+MOST_ROWS = 1 << 62  # no store gives so many; behind twice as many there is no number
+
 RowNumbers = NDArray[np.int64]
 
 BY_ID = f"SELECT {COLUMNS} FROM points WHERE collection = ? AND id = ?"
@@ -108,7 +110,8 @@ def blocks(connection: apsw.Connection, number: int, after: int) -> Iterator[Blo
 
 
 def require_counts(connection: apsw.Connection) -> None:
-    """Raise Unavailable unless every collection has as many points as it says, and every point a collection."""
+    """Raise Unavailable unless every collection has as many points as it says, every point a collection, and the next
+    point a number above all others."""
     found: list[Any] = connection.execute("SELECT collection, count(*) FROM points GROUP BY collection").fetchall()
     counts, infos = dict(found), catalog.collections(connection)
     for number in counts.keys() - infos.keys():
@@ -116,6 +119,10 @@ def require_counts(connection: apsw.Connection) -> None:
         raise Unavailable(f"row {row} is damaged")
     for number, info in infos.items():
         require_count(info, counts.get(number, 0))
+    last: int | None = connection.execute("SELECT max(row) FROM points").get
+    given: Any = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'points'").get or 0
+    if not isinstance(given, int) or not (last or 0) <= given <= MOST_ROWS:
+        raise Unavailable("the count of row numbers is damaged")
 
 
 def require_count(info: CollectionInfo, found: int) -> None:

@@ -1,12 +1,15 @@
 """The tables of the store and their version."""
 
+import re
 import secrets
+from functools import cache
 from pathlib import Path
 
 import apsw
 
 from service.errors import StoreError
 from service.search.filters.fields import FIELDS
+from service.search.store import wordtable
 
 APPLICATION_ID = 0x6D637365  # "mcse": tells our file from any other SQLite file
 VERSION = 2
@@ -56,6 +59,14 @@ TABLES = f"""
     {FIELDS}
 """
 
+# What FTS5 makes for each table of words, in which SQLite's own code sees to it that nothing else is.
+_SHADOW = re.compile(
+    r"CREATE TABLE 'words_N_(?:data|idx|docsize|config)'\([\w ,]*(?:\([\w ,]*\))?\)(?: WITHOUT ROWID)?"
+)
+_SEQUENCE = "CREATE TABLE sqlite_sequence(name,seq)"
+# What would be run beside our own statements; version 1 had neither, and is copied into tables of this version.
+_RUN = re.compile(r"\bCHECK\b|\bGENERATED\b|\bAS *\(|\bVIRTUAL\b", re.IGNORECASE)
+
 
 def check(connection: apsw.Connection, path: Path) -> None:
     """Raise StoreError if the file is not ours, or is newer or older than this code knows; changes nothing."""
@@ -66,6 +77,34 @@ def check(connection: apsw.Connection, path: Path) -> None:
         raise StoreError(f"{path} has version {found}, newer than the known {VERSION}: start a newer mcse.")
     if found < OLDEST:
         raise StoreError(f"{path} has no version: restore it from a backup, or move it away to start empty.")
+    known = _known_statements() if found == VERSION else None
+    for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_schema"):
+        if not _is_ours(kind, name, sql, known):
+            raise StoreError(
+                f"{path} has a {kind} that this service does not make: restore it from a backup, or move it away to "
+                "start empty."
+            )
+
+
+def _is_ours(kind: str, name: str, sql: str | None, known: set[str] | None) -> bool:
+    """A trigger, a view, or a condition would be run at every write or read, and may do anything to the rows."""
+    if sql is None:
+        return kind == "index" and name.startswith("sqlite_autoindex_")
+    if known is None:
+        return kind in ("table", "index") and not _RUN.search(sql)
+    written = _normal(sql)
+    return written in known or (kind == "table" and _SHADOW.fullmatch(written) is not None)
+
+
+@cache
+def _known_statements() -> set[str]:
+    statements = (TABLES + wordtable.statements("N")).split(";")
+    return {_normal(statement) for statement in statements} | {_SEQUENCE}
+
+
+def _normal(sql: str) -> str:
+    """With single spaces, and N for the number of a collection."""
+    return re.sub(r"\b(words|vocabulary)_\d+", r"\1_N", " ".join(sql.split()))
 
 
 def is_old(connection: apsw.Connection) -> bool:

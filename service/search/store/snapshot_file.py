@@ -30,6 +30,7 @@ TABLES = (
 )
 INSERT = "INSERT INTO points (id, text, vector, metadata, digest) VALUES (?, ?, ?, ?, ?)"
 SELECT = f"SELECT {COLUMNS} FROM points, (SELECT 1 AS collection) ORDER BY row"
+MOST = (vectors.MOST_WIDTH, np.iinfo(np.int64).max)  # dimension and number of points
 CHOICES = {"metric": get_args(Metric), "index": get_args(IndexKind), "storage": get_args(Storage)}
 
 
@@ -151,7 +152,8 @@ def _is_possible(info: CollectionInfo) -> bool:
     numbers = (info.dimension, info.count)
     return (
         all(isinstance(text, str) for text in texts)
-        and all(isinstance(number, int) and number >= 0 for number in numbers)
+        and all(isinstance(number, int) and 0 <= number <= most for number, most in zip(numbers, MOST, strict=True))
+        and info.dimension > 0
         and all(getattr(info, field) in choices for field, choices in CHOICES.items())
     )
 

@@ -46,7 +46,12 @@ class Word(NamedTuple):
 
 def create(connection: apsw.Connection, number: int) -> None:
     """Make the table of a collection, empty."""
-    connection.execute(CREATE.format(number=number, tokenizer=" ".join(TOKENIZER), page_bytes=PAGE_BYTES))
+    connection.execute(statements(str(number)))
+
+
+def statements(number: str) -> str:
+    """What makes the table of a collection."""
+    return CREATE.format(number=number, tokenizer=" ".join(TOKENIZER), page_bytes=PAGE_BYTES)
 
 
 def drop(connection: apsw.Connection, number: int) -> None:

@@ -64,7 +64,7 @@ def test_an_exact_search_equals_brute_force_with_ties(nearest: Nearest) -> None:
 def test_a_saved_index_answers_as_before(lists: IvfIndex, stored: Vectors) -> None:
     file = io.BytesIO()
     lists.save(file, COUNT)
-    again = IvfIndex.load(io.BytesIO(file.getvalue()), keep_vectors=True)
+    again = IvfIndex.load(io.BytesIO(file.getvalue()), 32, keep_vectors=True)
     found = [one.nearest(stored[:20], 10, count=COUNT, allowed=None).places for one in (lists, again)]
     np.testing.assert_array_equal(found[0], found[1])
     with pytest.raises(NotNow):
@@ -92,7 +92,7 @@ def test_an_exact_search_over_bytes_leaves_no_place_out_that_may_be_among_the_be
         assert set(best) <= set(places)
     file = io.BytesIO()
     index.save(file, len(stored))
-    again = IvfIndex.load(io.BytesIO(file.getvalue()), keep_vectors=False)
+    again = IvfIndex.load(io.BytesIO(file.getvalue()), 16, keep_vectors=False)
     np.testing.assert_array_equal(
         again.nearest_exactly(queries, 3, count=len(stored), allowed=None).places, found.places
     )
