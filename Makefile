@@ -5,6 +5,7 @@
 #   make check    lint, types and import directions alone
 #   make test-clients   install the clients of others beside, and run their tests against a service of ours
 #   make fuzz     send a service what nobody would write: schemathesis over the description of its interface
+#   make faults   the long forms of the tests of faults (hours); each figure below can be given: TEST_STOPS=10, TEST_SEED=2
 #   make openapi  write that description, docs/openapi.json
 #   make lock     resolve the versions again
 #   make kernels  compile the kernels of encoder and search (done by serve and test where they help)
@@ -33,7 +34,7 @@ KERNELS := $(if $(filter Linux-x86_64,$(shell uname -sm | tr ' ' -)),$(VENV)/.ke
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_FROM := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 
-.PHONY: help serve test test-clients fuzz check openapi lock kernels image sbom audit offline dev tiny clean
+.PHONY: help serve test test-clients fuzz faults check openapi lock kernels image sbom audit offline dev tiny clean
 
 help:
 	@sed -n 's/^#   \(make [a-z-]*  .*\)/\1/p' Makefile
@@ -51,6 +52,12 @@ test-clients: $(VENV)/.dev $(KERNELS) $(CLIENTS)/.installed
 
 fuzz: $(VENV)/.dev $(KERNELS) $(CLIENTS)/.installed
 	MCSE_TEST_PYTHON=$(abspath $(BIN)/python) $(CLIENTS)/bin/python -m tests.clients.fuzz $(FUZZ_ARGS)
+
+faults: $(VENV)/.dev $(KERNELS)
+	$(foreach each,$(LONG),$(firstword $(subst =, ,$(each)))=$${$(firstword $(subst =, ,$(each))):-$(lastword $(subst =, ,$(each)))}) \
+		$(BIN)/python -m pytest -s tests/faults $(TEST_ARGS)
+
+LONG := TEST_HOSTILE=100000 TEST_SLOW=500 TEST_STOPS=100 TEST_KILLS=1000 TEST_OPERATIONS=200000
 
 openapi: $(VENV)/.serve
 	$(BIN)/python -m service.document > docs/openapi.json.new
