@@ -30,8 +30,10 @@ from models.bench.timing import percentile
 from models.cores import usable_cores
 from models.resolve import resolve
 from models.shipped import SHIPPED
+from service.engine.waiting import SMALL_FOR_S
 
 LARGE_S = 6.0  # how long large requests are sent without single texts beside them
+PAUSE_S = SMALL_FOR_S + 1  # before that, so that the service no longer waits for single texts
 _LARGE = 4  # different large requests, sent over and over
 
 
@@ -74,6 +76,7 @@ def measure(server: Server, singles: Sequence[str], others: Sequence[str], items
         with sending(server, large) as taken:
             _note(server.ask(singles, connections=1, size=1).latencies, seen.beside_p50, seen.beside_p99)
         seen.large_beside.append(items * len(taken) / sum(taken))
+        time.sleep(PAUSE_S)
         with sending(server, large) as taken, probing(server) as waited:
             time.sleep(LARGE_S)
         seen.large_alone.append(items * len(taken) / sum(taken))

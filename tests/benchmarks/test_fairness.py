@@ -20,6 +20,7 @@ def server(tiny_bundle: Path) -> Iterator[Server]:
 
 def test_every_load_has_its_turn_and_its_row(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fairness, "LARGE_S", 0.1)
+    monkeypatch.setattr(fairness, "PAUSE_S", 0.0)
     texts = [f"{one} {other} {third}" for one in WORDS for other in WORDS for third in WORDS]
     seen = measure(server, texts[:10], texts[10:110], items=50, rounds=2)
     assert all(

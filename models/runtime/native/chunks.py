@@ -39,21 +39,21 @@ def pack(batch: Sequence[Sequence[int]], threads: int) -> Packed:
     tokens = int(starts[-1])
     ids = np.fromiter(chain.from_iterable(batch), np.int32, tokens)
     order = np.argsort(-lengths, kind="stable").astype(np.int32)
-    return Packed(ids, starts, order, _cut(lengths[order], _budget(tokens, threads)))
+    return Packed(ids, starts, order, _cut(lengths[order], _count(tokens, threads)))
 
 
-def _budget(tokens: int, threads: int) -> int:
-    """Tokens of a chunk, such that every thread has as many chunks as any other."""
-    share = math.ceil(tokens / threads)
-    return max(LEAST_TOKENS, math.ceil(share / math.ceil(share / CHUNK_TOKENS)))
+def _count(tokens: int, threads: int) -> int:
+    """How many chunks, such that every thread has as many as any other."""
+    share = tokens / threads
+    if share < LEAST_TOKENS:
+        return math.ceil(tokens / LEAST_TOKENS)
+    return threads * math.ceil(share / CHUNK_TOKENS)
 
 
-def _cut(lengths: Ints, budget: int) -> Ints:
-    """Cuts that keep each chunk within `budget` tokens, or at one sentence."""
-    cuts, held = [0], 0
-    for place, length in enumerate(lengths.tolist()):
-        if held and held + length > budget:
-            cuts.append(place)
-            held = 0
-        held += length
-    return np.array([*cuts, len(lengths)], np.int32)
+def _cut(lengths: Ints, count: int) -> Ints:
+    """Cuts into `count` chunks of nearly equally many tokens; fewer where there are not so many sentences."""
+    upto = np.cumsum(lengths)
+    wanted = np.arange(1, count) * (upto[-1] / count)
+    after = np.searchsorted(upto, wanted)  # the sentence that reaches so far, and whether it is nearer without it
+    nearer = (upto[after] - wanted > lengths[after] / 2).astype(np.intp)
+    return np.unique(np.concatenate([[0], after + 1 - nearer, [len(lengths)]])).astype(np.int32)

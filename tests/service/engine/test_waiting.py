@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from service.engine.waiting import LATE_AFTER_S, LATE_SHARE, Job, Waiting
+from service.engine.waiting import LATE_AFTER_S, LATE_SHARE, SHORT, SMALL_FOR_S, Job, Waiting
 
 
 @dataclass(eq=False)
@@ -46,21 +46,44 @@ def test_small_requests_fill_a_batch_as_far_as_they_fit() -> None:
     assert words(queue.take(6, now=0.0)) == ["dd"]
 
 
-def test_a_late_request_gets_its_part_of_each_batch_and_no_more() -> None:
-    queue, late = waiting(), Caller(submitted=0.0)
-    queue.put(late, [f"late{i}" for i in range(10)])  # of size 5
-    now = LATE_AFTER_S + 0.01
-    for i in range(20):
-        queue.put(Caller(submitted=now), [f"new{i:02}"])  # of size 5
-    batch = words(queue.take(40, now=now))
-    assert sorted(word[:3] for word in batch) == ["lat"] * (8 // LATE_SHARE) + ["new"] * (8 - 8 // LATE_SHARE)
+def test_batches_of_large_requests_are_short_while_small_ones_come() -> None:
+    queue = waiting(lanes=2)
+    queue.put(Caller(), [f"{i:032}" for i in range(90)])
+    assert len(queue.take(320, now=0.0)) == 10
+    queue.put(Caller(), ["small"])
+    assert words(queue.take(320, now=1.0)) == ["small"]
+    for now in (1.0, 1.0 + SMALL_FOR_S - 0.1):
+        assert len(queue.take(320, now)) == 2 * SHORT // 32
+    assert len(queue.take(320, now=1.0 + SMALL_FOR_S)) == 10
 
 
-def test_a_request_that_is_larger_than_what_a_late_one_leaves_is_not_starved() -> None:
-    queue = waiting()
-    queue.put(Caller(submitted=0.0), [f"late{i}" for i in range(10)])
-    queue.put(Caller(submitted=1.0), ["as large as the budget"])
-    assert "as large as the budget" in words(queue.take(22, now=1.0))
+def test_over_time_a_part_of_what_is_computed_is_that_of_late_requests() -> None:
+    queue, now = waiting(), LATE_AFTER_S + 0.01
+    queue.put(Caller(submitted=0.0), [f"late{i:03}" for i in range(100)])
+    batches: list[list[str]] = []
+    for turn in range(12):
+        for i in range(8):
+            queue.put(Caller(submitted=now), [f"new{turn:02}.{i}"])
+        batches.append(words(queue.take(56, now)))  # eight items fit
+    assert {len(batch) for batch in batches} == {8}
+    late = [sum(word.startswith("late") for word in batch) for batch in batches]
+    assert late == [0] + [8 // LATE_SHARE] * 11
+
+
+def test_a_late_request_that_had_its_part_leaves_the_next_batch_to_a_small_one() -> None:
+    queue, now = waiting(), LATE_AFTER_S + 0.01
+    queue.put(Caller(submitted=0.0), [f"late{i:03}" for i in range(100)])
+    assert len(queue.take(56, now)) == 8
+    queue.put(Caller(submitted=now), ["small"])
+    assert words(queue.take(56, now)) == ["small"]
+
+
+def test_a_request_that_does_not_fit_beside_the_part_of_late_ones_is_not_starved() -> None:
+    queue, now = waiting(), LATE_AFTER_S + 0.01
+    queue.put(Caller(submitted=0.0), [f"late{i:03}" for i in range(100)])
+    for turn in range(3):
+        queue.put(Caller(submitted=now), [f"as large as the budget{turn}"])
+        assert f"as large as the budget{turn}" in words(queue.take(23, now))
 
 
 def test_each_lane_has_an_item_though_they_are_larger_than_the_budget() -> None:
