@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 IGNORED = Path(__file__).with_name("audit-ignored.toml")
-LOCKS = sorted(ROOT.glob("requirements*.lock")) + [ROOT / "requirements-torch.txt"]
+LOCKS = [*sorted(ROOT.glob("requirements*.lock")), ROOT / "requirements-torch.txt"]
 LOOKED_AT_AGAIN = timedelta(days=180)
 
 

@@ -65,7 +65,7 @@ def tiny_config() -> BertConfig:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first: a core takes a file at a time, and the last one would keep the others waiting."""
+    """Files with slow tests first: a core takes a file at a time, and the last one would keep the others waiting."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

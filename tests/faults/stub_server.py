@@ -1,6 +1,5 @@
 """The real service in a process of its own, with the stub model: `python -m tests.faults.stub_server SECONDS JSON`."""
 
-import functools
 import json
 import os
 import subprocess
@@ -60,14 +59,15 @@ def stub_server(directory: Path, *, encode_s: float = 0.0, **settings: Any) -> I
 
 def main(encode_s: str, given: str) -> None:
     """What runs in the process."""
-    from service import server
+    from service.app import create_app
+    from service.server import serve_app
     from service.settings import Settings
     from tests.service.conftest import StubCheckpoint, StubEncoder
 
     encoder = StubEncoder()
     encoder.seconds = float(encode_s)
-    server.create_app = functools.partial(server.create_app, checkpoint=StubCheckpoint(), runtime=encoder)
-    server.serve(Settings(**json.loads(given)), time.monotonic())
+    settings = Settings(**json.loads(given))
+    serve_app(create_app(settings, checkpoint=StubCheckpoint(), runtime=encoder), settings, time.monotonic())
 
 
 if __name__ == "__main__":

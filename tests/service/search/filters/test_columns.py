@@ -9,7 +9,7 @@ from service.search.filters.cache import MOST_READ, FilterCache
 from service.search.filters.columns import ASKED_BEFORE, Column, Columns
 from service.search.filters.model import Filter, Leaf, Range, TimeRange
 from service.search.filters.times import seconds
-from service.search.points import PointId
+from service.search.points import Metadata, PointId
 from service.search.view import places_of
 from tests.service.search.filters.dictionary import DictionaryStore
 
@@ -21,8 +21,12 @@ SMALL = st.sampled_from([-2, -0.5, 0, 1, 2.5, 3])
 def store() -> DictionaryStore:
     """A hundred points: `n` is the id and its negative, every tenth has none; `at` is a time."""
     store = DictionaryStore()
-    store.add(*((i, {"n": [i, -i], "at": f"2024-01-01T00:00:{i % 60:02}Z"} if i % 10 else {}) for i in range(100)))
+    store.add(*((number, point(number) if number % 10 else {}) for number in range(100)))
     return store
+
+
+def point(number: int) -> Metadata:
+    return {"n": [number, -number], "at": f"2024-01-01T00:00:{number % 60:02}Z"}
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ def test_new_points_are_read_and_deleted_ones_gone(store: DictionaryStore, cache
 def test_after_many_new_points_and_after_a_rebuild_the_table_is_asked_again(
     store: DictionaryStore, cache: FilterCache
 ) -> None:
-    store.add(*((i, {"n": i}) for i in range(200, 201 + MOST_READ)))
+    store.add(*((number, point(number)) for number in range(200, 201 + MOST_READ)))
     found(cache, store, Range("n", gte=1150))
     assert "table" in store.asked
     store.asked.clear()
