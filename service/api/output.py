@@ -13,7 +13,7 @@ import io
 import sys
 from asyncio import to_thread
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Annotated, Any, Literal, get_args
@@ -149,8 +149,13 @@ def _raw(array: NDArray[Any]) -> bytes:
 
 
 def _npy(array: NDArray[Any]) -> bytes:
+    return _npy_head(array.dtype.str, array.shape) + array.tobytes()
+
+
+@lru_cache(maxsize=256)
+def _npy_head(descr: str, shape: tuple[int, ...]) -> bytes:
     file = io.BytesIO()
-    np.save(file, array, allow_pickle=False)
+    np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
     return file.getvalue()
 
 
