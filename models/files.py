@@ -22,6 +22,21 @@ def files_below(directory: Path) -> list[Path]:
     return sorted(path.relative_to(directory) for path in directory.rglob("*") if path.is_file())
 
 
+def read_small(path: Path, *, most_bytes: int = 1 << 20) -> bytes:
+    """The content of a small file that we wrote.
+
+    Raises:
+        OSError: it is missing, cannot be read, is larger, or is no file: a pipe would keep us waiting.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is no file")
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(f"{path} is over {most_bytes} bytes")
+    return content
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON for people to read too; durable only with the directory it is in."""
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

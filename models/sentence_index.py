@@ -11,6 +11,7 @@ from safetensors.numpy import save
 
 from models.errors import CheckpointError
 from models.files import write_durably
+from models.manifest import require_file
 from models.quantize import Vectors
 from models.vectors import Space
 
@@ -68,20 +69,33 @@ def read_index(path: Path, *, fingerprint: str) -> SentenceIndex:
         CheckpointError: it is of another model, or no such file.
         FileNotFoundError: there is none.
     """
+    if path.exists():
+        require_file(path)
     try:
         with safe_open(path, framework="np") as file:
             about = file.metadata() or {}
             vectors, words = file.get_tensor("vectors"), file.get_tensor("sentences")
-        sentences = tuple(json.loads(words.tobytes()))
-    except (SafetensorError, ValueError) as error:
-        raise CheckpointError(f"{path}: this is no index of sentences ({error}). Build it again.") from error
-    if about.get("format") != _FORMAT or len(sentences) != len(vectors):
+        sentences = json.loads(words.tobytes())
+    except (SafetensorError, ValueError, RecursionError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{path}: this is no index of sentences ({str(error)[:200]}). Build it again.") from error
+    if about.get("format") != _FORMAT or not _fit(sentences, vectors):
         raise CheckpointError(f"{path}: this is no index of sentences of this release. Build it again.")
-    if about["fingerprint"] != fingerprint:
-        found, wanted = about["fingerprint"][:12], fingerprint[:12]
+    made_by = about.get("fingerprint", "")
+    if made_by != fingerprint:
+        found, wanted = made_by[:12], fingerprint[:12]
         raise CheckpointError(
             f"{path}: another model made these vectors (fingerprint {found}, and this model's is {wanted}). "
             "Open that model, or build the index again."
         )
-    space: Space = "grounded" if about["space"] == "grounded" else "sentence"
-    return SentenceIndex(sentences, vectors, space, about["fingerprint"])
+    space: Space = "grounded" if about.get("space") == "grounded" else "sentence"
+    return SentenceIndex(tuple(sentences), vectors, space, made_by)
+
+
+def _fit(sentences: object, vectors: Vectors) -> bool:
+    return (
+        isinstance(sentences, list)
+        and all(isinstance(sentence, str) for sentence in sentences)
+        and vectors.ndim == 2
+        and vectors.dtype == np.float32
+        and len(sentences) == len(vectors)
+    )

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import structlog
 
 from models.cores import usable_cores
-from models.files import write_durably
+from models.files import read_small, write_durably
 from service import __version__
 from service.model import Encoder, ServedModel
 
@@ -99,11 +99,11 @@ class Remembered:
     def read(self) -> Budget | None:
         """What is remembered of just this machine, runtime and checkpoint."""
         try:
-            content = json.loads(self._path.read_bytes())
+            content = json.loads(read_small(self._path))
             rates = {int(budget): int(rate) for budget, rate in content["tokens_per_s"].items()}
             if content["of"] != self._of or not rates or not rates.keys() <= set(BUDGETS):
                 return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             return None
         return Budget(smallest_close_to_best(rates), "remembered", rates)
 

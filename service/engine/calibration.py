@@ -12,7 +12,7 @@ import structlog
 from numpy.typing import NDArray
 
 from models.calibration import bounds_of, calibration_texts, ranges_within, texts_digest
-from models.files import write_durably
+from models.files import read_small, write_durably
 from models.quantize import CALIBRATED, Quantization, Ranges, Vectors, quantize
 from service.engine.space import Space
 from service.errors import EncodeFailed
@@ -96,10 +96,10 @@ class Remembered:
     def read(self) -> Bounds | None:
         """What is remembered of just this checkpoint."""
         try:
-            content = json.loads(self._path.read_bytes())
+            content = json.loads(read_small(self._path))
             known = content["of"] == self._of
             bounds: Bounds = {space: [*map(float, content["bounds"][space])] for space in self._widths}
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
             return None
         fitting = all(len(bounds[space]) == width for space, width in self._widths.items())
         return bounds if known and fitting and all(map(_usable, bounds.values())) else None

@@ -4,7 +4,8 @@ import json
 from contextlib import closing
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from models.errors import CheckpointError
 from service.commands.errors import CommandError
@@ -21,6 +22,7 @@ _NEEDED = (
     "models.runtime.select",
     "models.serving",
     "pyarrow.parquet",
+    "service.engine.calibration",
     "service.search.embedded.collections",
     "training.data.captions",
     "training.features.extract",
@@ -49,6 +51,25 @@ def served(path: Path) -> str:
     opened, runtime = open_to_serve(str(path), threads=1)
     vectors = runtime.encode([each.ids for each in opened.tokenizer.encode(["a dog runs on the beach"])])
     return f"{opened.kind} {vectors.shape}"
+
+
+def sentence_index(path: Path) -> str:
+    """`Embedder.load_index`, and a search in it."""
+    import numpy as np
+
+    from models.sentence_index import read_index
+
+    index = read_index(path, fingerprint=FINGERPRINT)
+    return str(index.search(np.ones((1, WIDTH), np.float32), top_k=3, threshold=None))
+
+
+def remembered(path: Path) -> str:
+    """What a service remembers beside its store, of a machine and of a checkpoint."""
+    from service.engine import budget, calibration
+
+    model: Any = SimpleNamespace(fingerprint=FINGERPRINT, dimension=WIDTH, grounded_dimension=None)
+    runtime: Any = SimpleNamespace(name="stub", threads=1)
+    return str([budget.Remembered(path, model, runtime).read(), calibration.Remembered(path, model).read()])
 
 
 def image_encoder(path: Path) -> str:

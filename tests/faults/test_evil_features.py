@@ -306,3 +306,52 @@ def test_features_that_are_whole_are_read(cage: Cage, tmp_path: Path) -> None:
         write_features(tmp_path / f"features.{ending}", [f"{number}.jpg" for number in range(300)], values)
         outcome = cage.call("features", tmp_path / f"features.{ending}", writes=True)
         assert (outcome.fell, outcome.told, outcome.answer) == ("", "", "(300, 4)")
+
+
+# ---- an index of sentences ----
+
+
+def kept(sentences: bytes, **about: str) -> Write:
+    def write(path: Path) -> None:
+        words, numbers = len(sentences), 4 * 8 * 2
+        header = {
+            "__metadata__": {"format": "1", "space": "sentence", "fingerprint": "f" * 64, **about},
+            "vectors": {"dtype": "F32", "shape": [2, 8], "data_offsets": [0, numbers]},
+            "sentences": {"dtype": "U8", "shape": [words], "data_offsets": [numbers, numbers + words]},
+        }
+        safetensors(header, bytes(numbers) + sentences)(path)
+
+    return write
+
+
+SENTENCES: dict[str, Write] = {
+    "deep sentences": kept(b"[" * 100_000),
+    "numbers": kept(b"[1, 2]"),
+    "an object": kept(b'{"a": 1, "b": 2}'),
+    "one sentence of two": kept(b'["a"]'),
+    "no JSON": kept(b"\xff\xfe"),
+    "another model": kept(b'["a", "b"]', fingerprint="e" * 64),
+    "another release": kept(b'["a", "b"]', format="99"),
+    "vectors of one number": safetensors(
+        {
+            "__metadata__": {"format": "1", "space": "sentence", "fingerprint": "f" * 64},
+            "vectors": {"dtype": "F32", "shape": [], "data_offsets": [0, 4]},
+            "sentences": {"dtype": "U8", "shape": [10], "data_offsets": [4, 14]},
+        },
+        bytes(4) + b'["a", "b"]',
+    ),
+    "no fingerprint": safetensors(tensor([2, 8], 64), bytes(64)),
+    "a pickle": lambda path: path.write_bytes(pickle.dumps("a")),
+}
+
+
+@pytest.mark.parametrize("lie", SENTENCES)
+def test_an_index_of_sentences_that_lies_is_refused(cage: Cage, tmp_path: Path, lie: str) -> None:
+    SENTENCES[lie](tmp_path / "index")
+    require_refused(cage.call("sentence_index", tmp_path / "index"))
+
+
+def test_an_index_of_sentences_that_is_whole_is_searched(cage: Cage, tmp_path: Path) -> None:
+    kept(b'["a", "b"]')(tmp_path / "index")
+    outcome = cage.call("sentence_index", tmp_path / "index")
+    assert (outcome.fell, outcome.told, outcome.answer) == ("", "", "[[('a', 0.0), ('b', 0.0)]]")

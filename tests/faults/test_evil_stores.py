@@ -514,3 +514,27 @@ def test_an_index_whose_header_lies_is_not_used(
     outcome = visited(cage, data_dir)
     assert (outcome.fell, outcome.told) == ("", ""), outcome.fell
     assert outcome.answer.startswith(f'[["pets", {POINTS}, 10, {POINTS + 1}')
+
+
+# ---- what a service remembers beside its store ----
+
+
+@pytest.mark.parametrize("name", ["batch_tokens.json", "calibration.json"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[" * 100_000, b"null", b'{"of": {}}', b'{"of": 1, "tokens_per_s": {"1e9": 1}}', b" " * 3 * MB, b"\xff"],
+    ids=lambda content: content[:20].decode(errors="replace"),
+)
+def test_what_is_remembered_may_be_anything(cage: Cage, tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    outcome = cage.call("remembered", tmp_path)
+    assert (outcome.fell, outcome.answer) == ("", "[None, None]"), outcome.fell
+
+
+@pytest.mark.parametrize("name", ["batch_tokens.json", "calibration.json"])
+def test_what_is_remembered_may_be_no_file(cage: Cage, tmp_path: Path, name: str) -> None:
+    for put in (os.mkfifo, lambda path: os.symlink("/dev/zero", path), os.mkdir):
+        put(tmp_path / name)
+        outcome = cage.call("remembered", tmp_path, seconds=5)
+        assert (outcome.fell, outcome.answer) == ("", "[None, None]"), outcome.fell
+        shutil.rmtree(tmp_path / name) if put is os.mkdir else (tmp_path / name).unlink()

@@ -13,14 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from models.files import sha256_of, write_durably
+from models.files import read_small, sha256_of, write_durably
 from service.errors import InvalidInput, NotFound, StorageFull, Unavailable
 from service.search.points import SnapshotInfo
 from service.search.store import snapshot_file
 
 FOLDER = "snapshots"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}\.snapshot")
-MOST_TOLD = 65_536  # bytes of what is told of a snapshot
 OUT_OF_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 log = logging.getLogger(__name__)
@@ -108,17 +107,12 @@ def _tell(path: Path, info: SnapshotInfo) -> None:
 def _told_of(path: Path) -> SnapshotInfo | None:
     """What lies beside the file; None where that is missing, damaged, or of another file."""
     try:
-        fields = json.loads(_read_at_most(_beside(path), MOST_TOLD)) if _is_own_file(_beside(path)) else {}
+        fields = json.loads(read_small(_beside(path))) if _is_own_file(_beside(path)) else {}
         digest = fields.pop("digest", None)
         info = SnapshotInfo(**fields) if digest == _digest(fields) else None
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return None
     return info if info and info.name == path.name else None
-
-
-def _read_at_most(path: Path, most: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(most)
 
 
 def _found_out(path: Path) -> SnapshotInfo | None:
