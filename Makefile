@@ -26,6 +26,8 @@ IMAGE ?= mcse
 SERVE_ARGS ?=
 TEST_ARGS ?=
 FUZZ_ARGS ?=
+# One more than there are cores, because many tests wait for a server of theirs.
+TEST_WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 BIN := $(VENV)/bin
 CLIENTS := $(VENV)-clients
@@ -43,7 +45,7 @@ serve: $(VENV)/.serve $(KERNELS)
 	exec $(BIN)/mcse serve $(SERVE_ARGS)
 
 test: check $(KERNELS)
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
 # The clients are in an environment of their own, because they want other versions of what mcse stands on.
 test-clients: $(VENV)/.dev $(KERNELS) $(CLIENTS)/.installed

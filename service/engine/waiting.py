@@ -50,6 +50,9 @@ class _Place(Generic[Item, Request]):
     request: Request
     jobs: list[Job[Item, Request]]
     size: int
+    """Of these jobs"""
+    whole: int
+    """What it was at the beginning"""
 
 
 class Waiting(Generic[Item, Request]):
@@ -92,7 +95,8 @@ class Waiting(Generic[Item, Request]):
                 mine[id(job)] = job
         if mine:
             jobs = sorted(mine.values(), key=lambda job: job.size)[::-1]
-            self._places.append(_Place(request, jobs, sum(job.size for job in jobs)))
+            size = sum(job.size for job in jobs)
+            self._places.append(_Place(request, jobs, size, size))
 
     def take(self, budget: int, now: float) -> list[Job[Item, Request]]:
         """The next batch: jobs of `budget` together, or larger ones, one for each lane; empty where nothing waits."""
@@ -115,8 +119,9 @@ class Waiting(Generic[Item, Request]):
         """Small requests, and what fits beside them; where there are none, parts of large ones."""
         by_size = sorted((place for place in self._places if place.jobs), key=lambda place: place.size)
         upto = accumulate((place.size for place in by_size), initial=_size(batch))
-        small = [place for place, size in zip(by_size, islice(upto, 1, None), strict=True) if size <= budget]
-        if _move(small, batch, budget):
+        fitting = [place for place, size in zip(by_size, islice(upto, 1, None), strict=True) if size <= budget]
+        # The end of a large request is no small one.
+        if _move((place for place in fitting if place.whole <= budget), batch, budget):
             self._small_at = now
             longest = max(job.size for job in batch)
             _move(by_size, batch, min(budget, self._lanes * longest) - _size(batch))

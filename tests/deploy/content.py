@@ -7,7 +7,7 @@ from typing import IO
 
 _BINARY = re.compile(r"(?:^|/)(?:s?bin|libexec)/(?P<name>[^/]+)$")
 _TOOLS = re.compile(
-    r"(?:[\w-]+-)?(?:gcc|g\+\+|cc|c\+\+|cpp|clang(?:\+\+)?|ld(?:\.\w+)?|as|gold|make|cmake|ninja|meson|zig|rustc|cargo|go"
+    r"(?:[\w-]+-)?(?:gcc|g\+\+|cc|c\+\+|cpp|clang(?:\+\+)?|ld(?:\.bfd|\.gold|\.lld)?|as|gold|make|cmake|ninja|meson|zig|rustc|cargo|go"
     r"|nvcc|javac|pip|pip3|easy_install|uv|uvx|conda|npm|git|hg|svn|curl|wget|ssh|scp|gdb|strace|nc|ncat|telnet)"
     r"(?:-?[\d.]+)?"
 )
@@ -20,7 +20,9 @@ _PATHS: dict[str, re.Pattern[str]] = {
     ),
     "tests": re.compile(r"(?:-packages|/app)/.*(?:/tests?/.*\.py|/test_[^/]*\.py|/conftest\.py)$|(?:^|/)app/tests/"),
     "another room of the project": re.compile(r"(?:^|/)app/(?:training|benchmarks|configs|docs|\.ci|\.github)(?:/|$)"),
-    "what builds the image": re.compile(r"(?:^|/)(?:Dockerfile|docker-compose\.yml|requirements[\w-]*\.(?:lock|txt))$"),
+    "what builds the image": re.compile(
+        r"^(?:app/)?(?:Dockerfile|docker-compose\.yml|requirements[\w-]*\.(?:lock|txt))$"
+    ),
     "a history": re.compile(r"(?:^|/)\.(?:git|hg|svn)(?:/|$)"),
     "a cache": re.compile(
         r"(?:^|/)(?:root|home/\w+)/\.\w*cache/.|(?:^|/)\.(?:mypy|ruff|pytest|hypothesis)\w*/.|(?:^|/)var/cache/apt/.*\.deb$"

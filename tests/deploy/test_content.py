@@ -63,6 +63,8 @@ def test_what_need_not_be_there_is_found(name: str, complaint: str) -> None:
         "usr/bin/python3.11",
         "usr/bin/bash",
         "usr/bin/ldd",
+        "usr/bin/ld.so",
+        "usr/share/doc/python3/requirements.txt",
         "opt/venv/bin/python",
         "opt/venv/lib/python3.11/site-packages/torch/testing/__init__.py",
         "opt/venv/lib/python3.11/site-packages/numpy/testing/_private/utils.py",

@@ -30,6 +30,7 @@ from models.shipped import SHIPPED
 from service.__main__ import COMMANDS
 from service.api.operations import router as operations
 from service.settings import PREFIX, Settings
+from tests.deploy.content import complaints
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = "10001:10001"
@@ -496,6 +497,11 @@ class TestRealImage:
         names = ["training", "scipy", "sentence_transformers", "pytest", "pip"]
         code = f"import importlib.util as u; print([n for n in {names} if u.find_spec(n)])"
         assert deployment.inside(code) == "[]"
+
+    def test_its_files_are_those_that_serving_needs(self, deployment: Deployment) -> None:
+        with subprocess.Popen(["docker", "export", deployment.container], stdout=subprocess.PIPE) as exported:
+            assert exported.stdout is not None
+            assert [*complaints(exported.stdout)] == []
 
     def test_its_own_health_check_and_offline_mode_are_on(self, deployment: Deployment) -> None:
         run("docker", "exec", deployment.container, "python", "-m", "service", "healthcheck")

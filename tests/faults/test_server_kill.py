@@ -19,7 +19,7 @@ import pytest
 
 from tests.faults.knobs import SEED, number, tell
 
-KILLS = number("TEST_KILLS", 20)
+KILLS = number("TEST_KILLS", 8)
 REPOSITORY = Path(__file__).parents[2]
 CLIENTS = 3
 START_WITHIN_S = 120

@@ -1,6 +1,6 @@
 """The records of files, in chunks of bounded size; each knows where the reader was after it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 
 from service.commands.embedding.job import Done, Job
@@ -26,7 +26,7 @@ class Chunk:
     rejections: list[Rejection] = field(default_factory=list)
 
 
-def chunks_of(job: Job, done: Done, *, last: int | None = None) -> Iterator[Chunk]:
+def chunks_of(job: Job, done: Done, *, last: int | None = None) -> Generator[Chunk]:
     """What is not done, up to the file of the number `last`.
 
     Raises SourceError, and InvalidInput for the header of a CSV.

@@ -56,9 +56,12 @@ class Embedding:
     def run(self, partial: Partial, update: Update) -> None:
         """Embed what is not done; raises SourceError, InvalidInput (a header) and CommandError."""
         read_before = self.done.read
-        ready = tokenized(one_ahead(chunks_of(self._job, self.done)), self._job, self._vectorizer)
-        with closing(one_ahead(embedded(one_ahead(ready), self._job, self._vectorizer))) as chunks:
-            for each in chunks:
+        with ExitStack() as stages:  # the last one is closed first, and the file with the first one
+            chunks = stages.enter_context(closing(chunks_of(self._job, self.done)))
+            read = stages.enter_context(closing(one_ahead(chunks)))
+            ready = stages.enter_context(closing(one_ahead(tokenized(read, self._job, self._vectorizer))))
+            done = stages.enter_context(closing(one_ahead(embedded(ready, self._job, self._vectorizer))))
+            for each in done:
                 self.done = self._written(each, partial)
                 self._save(partial)
                 update(each.chunk.position, self.done.read - read_before)

@@ -25,7 +25,7 @@ BREADTH = 128  # places that a search keeps in sight: recall@10 of 0.985 on 200,
 SCAN_AT_MOST = 6_000
 SCAN_SHARE = 0.03  # below this share of the places the graph leads nowhere
 THROUGH_SHARE = 0.3  # below this share it is quicker to step over places that are not allowed
-THROUGH_BREADTH = 0.75  # of the breadth then: it finds as many as the whole breadth does without a filter
+THROUGH_BREADTH = 0.625  # of the breadth then: it finds as many as the whole breadth does without a filter
 LINK_AT_ONCE = 256  # places a thread takes into the graph before it looks up
 
 PARTS = ("codes", "measures", "vectors", "ground", "first", "levels", "upper")

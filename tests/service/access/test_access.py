@@ -112,7 +112,6 @@ def test_nothing_of_the_body_is_waited_for(guarded: httpx.Client) -> None:
     connection = httpx.Client(base_url=guarded.base_url, timeout=5)
     with connection, connection.stream("POST", "/embed", content=endless()) as answer:
         assert answer.status_code == 401
-    assert guarded.app.state.services.metrics.tokens._value.get() >= 0  # type: ignore[attr-defined]
     assert time.monotonic() - began < 5
 
 

@@ -309,20 +309,27 @@ def test_a_large_request_neither_starves_small_ones_nor_is_starved() -> None:
     """Small ones keep coming while a large one waits: each is answered within two batches, and the large one ends."""
 
     async def scenario() -> None:
+        begun = 0
+
         def work(items: Sequence[str]) -> list[str]:
+            nonlocal begun
+            begun += 1
             time.sleep(0.002)
             return list(items)
 
         async with running(work, budget=80) as batcher:
             large = asyncio.create_task(batcher.submit([f"large{i:05d}" for i in range(2000)]))
-            worst, number = 0.0, 0
+            waited: list[int] = []
             while not large.done():
-                started = time.monotonic()
-                await batcher.submit([f"small{number:05d}"])
-                worst, number = max(worst, time.monotonic() - started), number + 1
+                before = begun
+                await batcher.submit([f"small{len(waited):05d}"])
+                waited.append(begun - before)
             assert (await large).results[-1] == "large01999"
-        assert number > 100, "small ones were answered all the time"
-        assert worst < 0.25, f"one of {number} took {worst:.3f} s"
+        assert len(waited) > 100, "small ones were answered all the time"
+        late = sum(batches > 2 for batches in waited)  # this thread itself may come late to see an answer
+        assert late < len(waited) / 20, (
+            f"{late} of {len(waited)} waited for more than two batches, {max(waited)} at most"
+        )
 
     asyncio.run(scenario())
 

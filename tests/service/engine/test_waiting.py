@@ -166,3 +166,11 @@ def test_what_only_cancelled_requests_waited_for_is_forgotten() -> None:
     assert words(batch) == ["b"]
     queue.finish(batch)
     assert len(queue) == 0
+
+
+def test_the_end_of_a_large_request_is_no_small_one() -> None:
+    queue = waiting()
+    queue.put(Caller(), [f"first{n:04}" for n in range(25)])
+    queue.put(Caller(), [f"other{n:04}" for n in range(25)])
+    sizes = [sum(map(len, words(queue.take(200, now=0.0)))) for _ in range(2)]
+    assert sizes == [198, 198]
