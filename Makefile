@@ -26,8 +26,6 @@ IMAGE ?= mcse
 SERVE_ARGS ?=
 TEST_ARGS ?=
 FUZZ_ARGS ?=
-# One more than there are cores, because many tests wait for a server of theirs.
-TEST_WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 BIN := $(VENV)/bin
 CLIENTS := $(VENV)-clients
@@ -45,7 +43,7 @@ serve: $(VENV)/.serve $(KERNELS)
 	exec $(BIN)/mcse serve $(SERVE_ARGS)
 
 test: check $(KERNELS)
-	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
 # The clients are in an environment of their own, because they want other versions of what mcse stands on.
 test-clients: $(VENV)/.dev $(KERNELS) $(CLIENTS)/.installed
@@ -59,7 +57,7 @@ faults: $(VENV)/.dev $(KERNELS)
 	$(foreach each,$(LONG),$(firstword $(subst =, ,$(each)))=$${$(firstword $(subst =, ,$(each))):-$(lastword $(subst =, ,$(each)))}) \
 		$(BIN)/python -m pytest -s tests/faults $(TEST_ARGS)
 
-LONG := TEST_HOSTILE=100000 TEST_SLOW=500 TEST_STOPS=100 TEST_KILLS=1000 TEST_OPERATIONS=200000
+LONG := TEST_HOSTILE=100000 TEST_SLOW=500 TEST_STOPS=100 TEST_KILLS=1000 TEST_OPERATIONS=200000 TEST_EVIL=1
 
 openapi: $(VENV)/.serve
 	$(BIN)/python -m service.document > docs/openapi.json.new
