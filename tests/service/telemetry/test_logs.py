@@ -18,13 +18,11 @@ CANARY = "canary-91c2"
 
 @pytest.fixture(autouse=True)
 def _leave_logging_as_it_was() -> Iterator[None]:
-    kept = structlog.get_config()
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
     yield
     root.handlers = handlers
     root.setLevel(level)
-    structlog.configure(**kept)  # the same lists of processors: those of loggers that are bound already
 
 
 def lines(capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
