@@ -27,7 +27,8 @@ RUN python -m pip uninstall --yes pip \
     && cd /opt/venv/lib/python3*/site-packages \
     && rm -rf torch/include torch/share torch/test \
     && find torch/bin -type f ! -name torch_shm_manager -delete \
-    && find torch/lib -name '*.a' -delete \
+    && find . -type f \( -name '*.a' -o -name '*.h' -o -name '*.hpp' -o -name '*.pxd' -o -name '*.pyx' \) -delete \
+    && find . -type f -name conftest.py -delete \
     && find . -type d -name tests -prune -exec rm -rf {} +
 
 # Readable by the user below whatever the permissions were outside, and writable by nobody.
@@ -49,6 +50,13 @@ LABEL org.opencontainers.image.title="mcse" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.licenses="Apache-2.0"
+
+# The base brings what installs packages, and programs that run as root for whoever calls them.
+RUN find / -xdev \( -path '*-packages/pip' -o -path '*-packages/pip-*' -o -path '*-packages/wheel*' -o -name ensurepip \) \
+        -prune -exec rm -rf {} + \
+    && find / -xdev \( -path '*/bin/pip*' -o -path /etc/pip.conf \) -delete \
+    && find /var/cache/apt /var/lib/apt/lists -xdev -type f -delete \
+    && find / -xdev -type f -perm /6000 -exec chmod ug-s {} +
 
 RUN groupadd --gid 10001 mcse \
     && useradd --uid 10001 --gid 10001 --no-log-init --no-create-home --home-dir /data --shell /usr/sbin/nologin mcse \

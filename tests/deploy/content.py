@@ -18,7 +18,7 @@ _PATHS: dict[str, re.Pattern[str]] = {
     "headers or archives of a compiler": re.compile(
         r"-packages/.*\.(?:h|hpp|cuh|a|o|pxd|pyx)$|(?:^|/)usr/include/.*\.h$"
     ),
-    "tests": re.compile(r"(?:-packages|/app)/.*(?:/tests?/.*\.py|/test_[^/]*\.py|/conftest\.py)$|(?:^|/)app/tests/"),
+    "tests": re.compile(r"-packages/.*/(?:tests/.*|conftest)\.py$|^app/(?:tests/|.*/(?:test_[^/]*|conftest)\.py$)"),
     "another room of the project": re.compile(r"(?:^|/)app/(?:training|benchmarks|configs|docs|\.ci|\.github)(?:/|$)"),
     "what builds the image": re.compile(
         r"^(?:app/)?(?:Dockerfile|docker-compose\.yml|requirements[\w-]*\.(?:lock|txt))$"

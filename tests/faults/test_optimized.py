@@ -26,7 +26,7 @@ def test_the_tests_of_the_service_pass_without_asserts() -> None:
     """pytest turns those of the tests themselves into other statements, and warns of all others."""
     warned = ["-W", "ignore::pytest.PytestConfigWarning"]
     done = subprocess.run(
-        [sys.executable, "-O", "-m", "pytest", "-q", "-p", "no:cacheprovider", *warned, *CHOSEN],
+        [sys.executable, "-O", "-m", "pytest", "-q", "-rf", "--tb=line", "-p", "no:cacheprovider", *warned, *CHOSEN],
         cwd=ROOT,
         env={**os.environ, "PYTHONOPTIMIZE": "1"},
         capture_output=True,
